@@ -1,0 +1,128 @@
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import type { BytePath } from './byte-path.ts';
+
+/**
+ * The system calls that Node has no function for, by koffi. Loading costs about 7 ms, so nothing calls `syscalls` before it needs one.
+ * Every function throws an Error with `code` (`EPERM`) and `syscall`, as those of node:fs do. They run on the calling thread.
+ */
+export interface Syscalls {
+  /** mount(2). Flags are `MOUNT`'s. */
+  mount(source: string, target: string, type: string, flags: number, data: string): void;
+  /** umount2(2) with MNT_DETACH. */
+  unmount(target: string): void;
+  /**
+   * unshare(2) with CLONE_NEWNS and every mount made private: the calling thread, and what it spawns from now on, has mounts that
+   * nobody else sees and that vanish with the last process that does.
+   */
+  enterMountNamespace(): void;
+  mknod(path: BytePath, mode: number, major: number, minor: number): void;
+  /** Values by name; none for a filesystem without extended attributes. Links are not followed. */
+  listXattrs(path: BytePath): Map<string, Buffer>;
+  setXattr(path: BytePath, name: string, value: Uint8Array): void;
+  removeXattr(path: BytePath, name: string): void;
+  /** utimensat(2) with AT_SYMLINK_NOFOLLOW, nanosecond mtime and atime. */
+  setTimes(path: BytePath, seconds: number, nanoseconds?: number): void;
+}
+
+/** mount(2) flags (linux/mount.h). */
+export const MOUNT = {
+  readonly: 1,
+  nosuid: 2,
+  nodev: 4,
+  noexec: 8,
+  remount: 32,
+  bind: 4096,
+  recursive: 16384,
+  private: 1 << 18,
+  slave: 1 << 19,
+} as const;
+
+const CLONE_NEWNS = 0x20000;
+const MNT_DETACH = 2;
+const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const XATTR_LIMIT = 64 * 1024;
+
+let loaded: Syscalls | undefined;
+
+/** The system calls; loads koffi on first use. */
+export function syscalls(): Syscalls {
+  loaded ??= load();
+  return loaded;
+}
+
+const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number as number, name]));
+
+function load(): Syscalls {
+  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  const libc = koffi.load('libc.so.6');
+  const mount = libc.func('int mount(const char*, const char*, const char*, ulong, const char*)');
+  const umount2 = libc.func('int umount2(const char*, int)');
+  const unshare = libc.func('int unshare(int)');
+  const mknod = libc.func('int mknod(const uint8_t*, uint32_t, uint64_t)');
+  const llistxattr = libc.func('long llistxattr(const uint8_t*, _Out_ uint8_t*, ulong)');
+  const lgetxattr = libc.func('long lgetxattr(const uint8_t*, const char*, _Out_ uint8_t*, ulong)');
+  const lsetxattr = libc.func('int lsetxattr(const uint8_t*, const char*, const uint8_t*, ulong, int)');
+  const lremovexattr = libc.func('int lremovexattr(const uint8_t*, const char*)');
+  const utimensat = libc.func('int utimensat(int, const uint8_t*, const uint8_t*, int)');
+
+  const failure = (call: string, path: string) => {
+    const number = koffi.errno();
+    const code = ERRNO_NAMES.get(number) ?? `E${number}`;
+    return Object.assign(new Error(`${code}: ${call} '${path}'`), { code, errno: -number, syscall: call, path });
+  };
+  const check = (result: number, call: string, path: string) => {
+    if (result < 0) throw failure(call, path);
+    return result;
+  };
+  const names = Buffer.alloc(XATTR_LIMIT);
+  const value = Buffer.alloc(XATTR_LIMIT);
+  const times = Buffer.alloc(32);
+
+  return {
+    mount: (source, target, type, flags, data) => void check(mount(source, target, type, flags, data), 'mount', target),
+    unmount: (target) => void check(umount2(target, MNT_DETACH), 'umount2', target),
+    enterMountNamespace: () => {
+      check(unshare(CLONE_NEWNS), 'unshare', 'mount namespace');
+      check(mount('none', '/', null, MOUNT.recursive | MOUNT.private, null), 'mount', '/');
+    },
+    mknod: (path, mode, major, minor) =>
+      void check(mknod(terminated(path), mode, deviceNumber(major, minor)), 'mknod', path),
+    listXattrs: (path) => {
+      const found = new Map<string, Buffer>();
+      const length = llistxattr(terminated(path), names, XATTR_LIMIT) as number;
+      if (length < 0) {
+        const error = failure('llistxattr', path);
+        if (error.code === 'ENOTSUP' || error.code === 'EOPNOTSUPP') return found;
+        throw error;
+      }
+      if (length === 0) return found;
+      for (const name of names.toString('latin1', 0, length - 1).split('\0')) {
+        const size = check(lgetxattr(terminated(path), name, value, XATTR_LIMIT), 'lgetxattr', path);
+        found.set(name, Buffer.from(value.subarray(0, size)));
+      }
+      return found;
+    },
+    setXattr: (path, name, bytes) =>
+      void check(lsetxattr(terminated(path), name, bytes, bytes.length, 0), 'lsetxattr', path),
+    removeXattr: (path, name) => void check(lremovexattr(terminated(path), name), 'lremovexattr', path),
+    setTimes: (path, seconds, nanoseconds = 0) => {
+      for (const offset of [0, 16]) {
+        times.writeBigInt64LE(BigInt(seconds), offset);
+        times.writeBigInt64LE(BigInt(nanoseconds), offset + 8);
+      }
+      check(utimensat(AT_FDCWD, terminated(path), times, AT_SYMLINK_NOFOLLOW), 'utimensat', path);
+    },
+  };
+}
+
+function terminated(path: BytePath): Buffer {
+  return Buffer.from(`${path}\0`, 'latin1');
+}
+
+/** makedev(3) of glibc. */
+function deviceNumber(major: number, minor: number): bigint {
+  const [high, low] = [BigInt(major), BigInt(minor)];
+  return ((high & 0xfffff000n) << 32n) | ((high & 0xfffn) << 8n) | ((low & 0xffffff00n) << 12n) | (low & 0xffn);
+}
