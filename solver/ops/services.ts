@@ -1,0 +1,38 @@
+import type { ContentStore } from '../../cache/content/content-store.ts';
+import type { ContentDigester } from '../../cache/content-selection.ts';
+import type { BlobSource, LayerStore } from '../../cache/layers/layer-store.ts';
+import type { CacheMountStore } from '../../cache/mounts/cache-mount-store.ts';
+import type { Executor } from '../../src/core/executor.ts';
+import type { FileTree } from '../../src/core/file-tree.ts';
+
+/** What ops work with. The engine constructs it, one a build; ops hold no state of their own. */
+export interface OpServices {
+  readonly layers: LayerStore;
+  readonly content: ContentStore;
+  readonly digestContent: ContentDigester;
+  readonly cacheMounts: CacheMountStore;
+  /** The executor, found when the first process is to run. Rejects with a `SlipwayError` that says what this machine lacks. */
+  executor(): Promise<Executor>;
+  /** The files behind `LocalOp.name`; rejects with a `SlipwayError` for a context that cannot be read. Memoised by the engine. */
+  context(name: string): Promise<ContextFiles>;
+  /** Who fetches the layers of an image: `ImageOp.from`. */
+  blobSource(from: string): BlobSource;
+  /** The bytes of `--secret id=…`; undefined where the user gave none. Read each time, never kept. */
+  secret(id: string): Uint8Array | undefined;
+  /** An agent socket for `--ssh id`; undefined where the user gave none. The caller disposes it. */
+  sshAgent(id: string): Promise<SshAgent | undefined>;
+  /** What the user allowed with `--allow`, in BuildKit's words: `network.host`, `security.insecure`, `device`, `device=<name>`. */
+  readonly entitlements: readonly string[];
+}
+
+/** What ops see of a build context (`src/context/build-context.ts` has the whole of it). */
+export interface ContextFiles {
+  readonly tree: FileTree;
+  excludedBy(path: string): { readonly file: string; readonly line: number; readonly pattern: string } | undefined;
+  readonly description: string;
+}
+
+/** An ssh agent's socket on this machine, for as long as it is held. */
+export interface SshAgent extends AsyncDisposable {
+  readonly socket: string;
+}
