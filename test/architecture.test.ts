@@ -1,0 +1,54 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '..');
+
+/** What each room may import of ours. The longest matching room counts; a room may always import itself. */
+const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  'src/core': [],
+  cache: ['src/core'],
+  solver: ['src/core', 'cache'],
+  frontend: ['src/core', 'solver/vertex.ts'],
+  'src/context': ['src/core', 'cache'],
+  'src/registry': ['src/core', 'cache'],
+  'src/image': ['src/core', 'cache', 'src/registry'],
+  'src/export': ['src/core', 'cache', 'src/image', 'src/registry'],
+  'src/executor': ['src/core'],
+  'src/progress': ['src/core'],
+  'src/cli': ['src/core', 'src/progress', 'src/build.ts', 'src/engine.ts', 'src/executor/rootless.ts'],
+};
+
+/** Only these put services together, so they may see every room. */
+const COMPOSITION = ['src/engine.ts', 'src/build.ts', 'src/index.ts'];
+
+const files = ['src', 'frontend', 'solver', 'cache'].flatMap((folder) =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => `${folder}/${name}`),
+);
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(ROOT, file), 'utf8');
+  return [...text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map((match) =>
+    normalize(join(dirname(file), match[1] ?? '')),
+  );
+}
+
+function roomOf(file: string): string | undefined {
+  return Object.keys(ARROWS)
+    .filter((room) => file.startsWith(`${room}/`))
+    .sort((a, b) => b.length - a.length)[0];
+}
+
+describe('the import arrows of ARCHITECTURE.md', () => {
+  it.each(files.filter((file) => !COMPOSITION.includes(file)))('%s imports only what its room may see', (file) => {
+    const room = roomOf(file);
+    expect(room, `${file} is in no room`).toBeDefined();
+    const allowed = [room ?? '', ...(ARROWS[room ?? ''] ?? [])];
+    const forbidden = importsOf(file).filter(
+      (target) => !allowed.some((place) => target === place || target.startsWith(`${place}/`)),
+    );
+    expect(forbidden).toEqual([]);
+  });
+});
