@@ -47,6 +47,7 @@ export interface Heredoc {
   readonly chomp: boolean;
   /** As written: `<<-"EOF"`, `3<<EOF`. */
   readonly written: string;
+  /** 0 where none is written. */
   readonly fileDescriptor: number;
 }
 
@@ -66,8 +67,11 @@ export interface FromInstruction extends InstructionBase {
   readonly platform?: string;
   /** Lower-cased name after AS. */
   readonly stageName?: string;
-  /** The name as written, for checks. */
+  /** The name, and the word before it (`AS`, `as`), as written, for checks. */
   readonly writtenStageName?: string;
+  readonly writtenAs?: string;
+  /** From the comment lines above: what follows the stage's name. */
+  readonly comment?: string;
 }
 
 export interface ArgInstruction extends InstructionBase {
@@ -129,27 +133,39 @@ export interface RunInstruction extends InstructionBase {
   readonly kind: 'run';
   readonly command: CommandLine;
   readonly heredocs: readonly Heredoc[];
-  readonly mounts: readonly RunMount[];
+  readonly mounts: readonly RunMountFlag[];
   readonly network?: string;
   readonly security?: string;
   readonly devices: readonly { readonly name: string; readonly required: boolean }[];
   readonly flags: readonly string[];
 }
 
-/** A `--mount`, its values as written; an undefined member was not given. */
+/** A `--mount` before its variables are expanded; `parseRunMount` reads it then. */
+export interface RunMountFlag {
+  /** The flag's value, `type=cache,target=/x,id=$ID`. */
+  readonly written: string;
+  /** The stage, image or context that it depends on: never holds a variable. */
+  readonly from?: string;
+}
+
+export type RunMountType = 'bind' | 'cache' | 'tmpfs' | 'secret' | 'ssh';
+
+/** A `--mount` with its values expanded and checked; an undefined member was not given. */
 export interface RunMount {
-  readonly type: 'bind' | 'cache' | 'tmpfs' | 'secret' | 'ssh';
+  readonly type: RunMountType;
   readonly from?: string;
   readonly source?: string;
   readonly target?: string;
-  readonly readonly?: boolean;
+  /** As given, else true for bind, secret and ssh. */
+  readonly readonly: boolean;
   readonly sizeBytes?: number;
   readonly id?: string;
   readonly sharing?: 'shared' | 'private' | 'locked';
-  readonly required?: boolean;
+  readonly required: boolean;
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
+  /** Of a secret: the variable that takes its value; empty means one named after the id. */
   readonly env?: string;
   /** As written, for errors and the outline. */
   readonly written: string;
@@ -208,7 +224,7 @@ export interface HealthcheckInstruction extends InstructionBase {
 
 export interface OnbuildInstruction extends InstructionBase {
   readonly kind: 'onbuild';
-  /** The instruction's text after ONBUILD, as it goes into the image config (heredocs are not allowed in it). */
+  /** The text after ONBUILD as it goes into the image config; the bodies of heredocs follow it, line by line. */
   readonly expression: string;
 }
 
@@ -223,7 +239,7 @@ export interface Dockerfile {
   /** The value of `# check=`. */
   readonly check?: string;
   readonly instructions: readonly Instruction[];
-  /** Findings of the parser's own, for the linter (`NoEmptyContinuation`, `JSONArgsRecommended` candidates…). */
+  /** What only the parser sees, for the linter: `NoEmptyContinuation`. */
   readonly findings: readonly ParserFinding[];
 }
 
