@@ -41,6 +41,8 @@ export interface Heredoc {
   readonly name: string;
   /** Text between the delimiters, tabs stripped already for `<<-`. */
   readonly content: string;
+  /** The same, tabs kept: what a shell is given that reads the heredoc itself. */
+  readonly rawContent: string;
   /** False where the delimiter was quoted. */
   readonly expand: boolean;
   /** `<<-`. */
