@@ -1,27 +1,37 @@
 import type { Digest } from '../core/digest.ts';
 import type { ProgressSink } from '../core/progress.ts';
-import type { BuiltImage } from '../image/built-image.ts';
-
-/** What a build made, one image a platform (several only where several were asked for). */
-export interface BuildResult {
-  readonly images: readonly BuiltImage[];
-  /** Normalised references from `-t` and `name=`. */
-  readonly tags: readonly string[];
-}
+import type { AssembledImages, ImageForm, PlatformResult } from '../image/assemble.ts';
 
 /** What an exporter says of what it wrote, for `--metadata-file` and the summary. */
 export interface ExportSummary {
   /** Digest of the index or manifest that was written, where the output has one. */
   readonly digest?: Digest;
+  /** `the OCI image app.tar`, for people. */
   readonly written: string;
 }
 
-/** Puts a result somewhere. Writes beside the destination and renames: a failed export leaves what was there before. */
-export interface Exporter {
+export interface ExportContext {
+  readonly signal: AbortSignal;
+  readonly progress: ProgressSink;
+  readonly stepId: string;
+}
+
+/**
+ * Puts a result somewhere. Writes beside the destination and renames: a failed export leaves what was there before. An image exporter
+ * is given the images assembled in its `form`; a files exporter is given the layers and makes no blob of them.
+ */
+export type Exporter = ImageExporter | FilesExporter;
+
+export interface ImageExporter {
+  readonly kind: 'image';
   /** For progress: `exporting to oci image format`. */
   readonly name: string;
-  export(
-    result: BuildResult,
-    context: { readonly signal: AbortSignal; readonly progress: ProgressSink; readonly stepId: string },
-  ): Promise<ExportSummary>;
+  readonly form: ImageForm;
+  export(images: AssembledImages, context: ExportContext): Promise<ExportSummary>;
+}
+
+export interface FilesExporter {
+  readonly kind: 'files';
+  readonly name: string;
+  export(results: readonly PlatformResult[], context: ExportContext): Promise<ExportSummary>;
 }

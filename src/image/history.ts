@@ -1,0 +1,82 @@
+import type { HistoryEntry } from '../core/image-config.ts';
+
+/** What is known of a layer apart from its bytes. `createdAt` is milliseconds since 1970. */
+export interface LayerOrigin {
+  readonly createdAt?: number;
+  readonly description?: string;
+}
+
+export interface HistoryOptions {
+  /** One for each layer, lowest first. */
+  readonly layers: readonly LayerOrigin[];
+  /** Milliseconds since 1970: the time of what has no time of its own. */
+  readonly now: number;
+  /** Seconds since 1970: no entry that this build adds is later (SOURCE_DATE_EPOCH). */
+  readonly epoch?: number;
+}
+
+/**
+ * The history as it is written: every layer has its entry and every entry its time, by the rules of BuildKit's exporter
+ * (normalizeLayersAndHistory and patchImageConfig in exporter/containerimage/writer.go). Entries that have a time come from the base
+ * image and keep it.
+ */
+export function completeHistory(history: readonly HistoryEntry[], options: HistoryOptions): readonly HistoryEntry[] {
+  const matched = matchLayers(history, options.layers);
+  const timed = fillTimes(layerTimes(matched, options), isoTime(options.now));
+  const epoch = options.epoch === undefined ? undefined : isoTime(options.epoch * 1000);
+  if (epoch === undefined) return timed;
+  return timed.map((entry, index) =>
+    history[index]?.created === undefined && isLater(entry.created, epoch) ? { ...entry, created: epoch } : entry,
+  );
+}
+
+/** Gives layers without an entry one at the end, and takes entries that stand for a layer too many as empty. */
+function matchLayers(history: readonly HistoryEntry[], layers: readonly LayerOrigin[]): HistoryEntry[] {
+  let used = 0;
+  const matched = history.map((entry): HistoryEntry => {
+    if (entry.empty_layer) return entry;
+    return ++used > layers.length ? { ...entry, empty_layer: true } : entry;
+  });
+  const missing = layers.slice(Math.min(used, layers.length));
+  return [
+    ...matched,
+    ...missing.map(
+      (layer): HistoryEntry => ({
+        created_by: layer.description ?? 'created by slipway',
+        comment: 'slipway: the image had fewer history entries than layers',
+      }),
+    ),
+  ];
+}
+
+/** Entries that stand for a layer take the time at which the layer was made. */
+function layerTimes(history: readonly HistoryEntry[], options: HistoryOptions): HistoryEntry[] {
+  let index = 0;
+  return history.map((entry) => {
+    if (entry.empty_layer) return entry;
+    const createdAt = options.layers[index++]?.createdAt ?? options.now;
+    return entry.created === undefined ? { ...entry, created: isoTime(createdAt) } : entry;
+  });
+}
+
+/** Other entries take the time of the first new layer, or of the layer before them. */
+function fillTimes(history: readonly HistoryEntry[], fallback: string): HistoryEntry[] {
+  const firstWithout = history.findIndex((entry) => entry.created === undefined);
+  if (firstWithout < 0) return [...history];
+  const firstNew = history.slice(firstWithout).find((entry) => entry.created !== undefined)?.created;
+  let created = firstNew ?? history.findLast((entry) => entry.created !== undefined)?.created ?? fallback;
+  return history.map((entry, index) => {
+    if (entry.created === undefined) return { ...entry, created };
+    if (index > firstWithout) created = entry.created;
+    return entry;
+  });
+}
+
+function isLater(time: string | undefined, limit: string): boolean {
+  return time === undefined || Date.parse(time) > Date.parse(limit);
+}
+
+/** RFC 3339 in UTC, without a fraction where it is zero, as Go writes it. */
+export function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().replace('.000Z', 'Z');
+}
