@@ -12,6 +12,11 @@ export interface KeyPart {
 
 export interface CacheRecord {
   readonly stack: LayerStack;
+  /**
+   * The most precise of the keys that the result was saved under: what a vertex that builds on it puts into its own key. Whoever finds
+   * the record under a cheaper key need not compute it, which may take solving inputs that nobody else wants.
+   */
+  readonly preciseKey: CacheKey;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
 }

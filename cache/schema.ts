@@ -1,0 +1,62 @@
+/**
+ * The tables of `slipway.db`. Step `n` brings a database from version `n` to `n + 1`; the version stands in `user_version`. A step that
+ * was released is never changed: a new one is added.
+ */
+export const SCHEMA_STEPS: readonly string[] = [
+  `
+  -- Results of vertices. "stack": layer ids, lowest first, joined by commas. "parts": see records/key-parts.ts.
+  CREATE TABLE records (
+    id INTEGER PRIMARY KEY,
+    stack TEXT NOT NULL,
+    precise_key TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    used_at INTEGER NOT NULL,
+    description TEXT NOT NULL,
+    parts BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE record_keys (
+    key TEXT PRIMARY KEY,
+    record INTEGER NOT NULL REFERENCES records (id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX record_keys_by_record ON record_keys (record);
+
+  -- Digests of files by folder: see file-digests.ts.
+  CREATE TABLE file_digests (
+    folder TEXT PRIMARY KEY,
+    names TEXT NOT NULL,
+    stamps BLOB NOT NULL,
+    digests BLOB NOT NULL,
+    used_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- What processes use at the moment ("layer:<id>", "blob:<digest>", "mount:<folder>"): see leases.ts.
+  CREATE TABLE leases (
+    id INTEGER PRIMARY KEY,
+    process TEXT NOT NULL,
+    resource TEXT NOT NULL,
+    sharing TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX leases_by_resource ON leases (resource);
+
+  -- Every folder in layers/ has a row; one without is what a process left that died between writing and registering it.
+  CREATE TABLE layers (
+    id TEXT PRIMARY KEY,
+    diff_id TEXT,
+    has_folder INTEGER NOT NULL,
+    bytes INTEGER,
+    created_at INTEGER NOT NULL,
+    used_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  -- The blobs that a layer exists as. "variant" names the compression and what else shaped the bytes (level, epoch).
+  CREATE TABLE layer_blobs (
+    layer TEXT NOT NULL,
+    variant TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    diff_id TEXT NOT NULL,
+    PRIMARY KEY (layer, variant)
+  ) STRICT, WITHOUT ROWID;
+  `,
+];

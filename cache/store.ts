@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync } from 'node:fs';
+import { errnoOf, SlipwayError } from '../src/core/errors.ts';
+import { type Database, openDatabase } from './database.ts';
+import { removeLeftovers } from './leftovers.ts';
+import { ownIdentity } from './process-identity.ts';
+
+/** The folders in a store's root. */
+export type StoreFolder = 'blobs/sha256' | 'layers' | 'mounts' | 'tmp';
+
+/**
+ * Everything that outlives a build: `$SLIPWAY_ROOT` with `blobs/sha256` (as in an OCI image layout), `layers` (folders for
+ * overlayfs), `mounts` (cache mounts), `tmp` and `slipway.db`. Any number of processes use it at the same time.
+ */
+export interface Store extends Disposable {
+  readonly root: string;
+  readonly database: Database;
+  /** A folder's path; the folder is made when it is first asked for. */
+  folder(name: StoreFolder): string;
+  /**
+   * A path that does not exist yet, in a folder of this process under `tmp` on the same filesystem as all else. What is left there
+   * is removed when the store is disposed, or by another process after this one died.
+   */
+  temporaryPath(): string;
+}
+
+/**
+ * Opens the store at `root`, or makes it (mode 0700). `SLIPWAY_STORE_DENIED` where it may not be written, `SLIPWAY_STORE_NEWER` where a
+ * newer slipway made it. The caller disposes it.
+ */
+export function openStore(root: string): Store {
+  makeFolder(root);
+  const database = openDatabase(`${root}/slipway.db`);
+  const made = new Set<string>();
+  let processFolder: string | undefined;
+  let count = 0;
+
+  const folder = (name: StoreFolder) => {
+    const path = `${root}/${name}`;
+    if (!made.has(name)) makeFolder(path);
+    made.add(name);
+    return path;
+  };
+  const ownFolder = () => {
+    // Not the identity alone: one process may have the store open twice.
+    const path = `${folder('tmp')}/${ownIdentity()}.${randomBytes(4).toString('hex')}`;
+    makeFolder(path);
+    removeLeftovers({ temporary: folder('tmp'), layers: folder('layers'), own: path, database });
+    return path;
+  };
+  return {
+    root,
+    database,
+    folder,
+    temporaryPath: () => {
+      processFolder ??= ownFolder();
+      return `${processFolder}/${count++}`;
+    },
+    [Symbol.dispose]: () => {
+      database[Symbol.dispose]();
+      if (processFolder !== undefined) rmSync(processFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno !== 'EACCES' && errno !== 'EPERM' && errno !== 'EROFS' && errno !== 'ENOTDIR' && errno !== 'EEXIST')
+      throw error;
+    throw new SlipwayError('SLIPWAY_STORE_DENIED', `cannot make the store folder ${path}: ${errno}`, {
+      hint: 'name a folder that you may write with SLIPWAY_ROOT or --root',
+      cause: error,
+    });
+  }
+}
