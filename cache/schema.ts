@@ -27,7 +27,7 @@ export const SCHEMA_STEPS: readonly string[] = [
     stamps BLOB NOT NULL,
     digests BLOB NOT NULL,
     used_at INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
+  ) STRICT;
 
   -- What processes use at the moment ("layer:<id>", "blob:<digest>", "mount:<folder>"): see leases.ts.
   CREATE TABLE leases (

@@ -1,0 +1,129 @@
+import type { Stats } from 'node:fs';
+import type { BytePath } from '../src/core/byte-path.ts';
+import type { Database } from './database.ts';
+
+/**
+ * SHA-256 digests of files on this machine, remembered by what the system says of their inode, so that a file that did not change is
+ * not read again. One row a folder: 50,000 rows of one file each would take longer to look up than the files take to read.
+ */
+export interface FileDigests {
+  /** The digest (64 hex digits) that was noted for a file with exactly these attributes, or undefined. */
+  lookup(folder: BytePath, name: BytePath, stats: Stats): string | undefined;
+  /** Remembers a digest, unless the file is so young that it could still change without its attributes showing it. */
+  note(folder: BytePath, name: BytePath, digested: { readonly stats: Stats; readonly digest: string }): void;
+  /** Writes what was noted since the last time, in one transaction. */
+  flush(): void;
+}
+
+/**
+ * A file that was changed less than this before it was read may be changed again within one tick of the filesystem's clock, and
+ * then look the same (milliseconds; FAT has the coarsest clock). The ctime counts, because nothing sets it back.
+ */
+const RACY_WINDOW = 2000;
+/** How stale the time of last use of a row may be, in milliseconds. */
+const USE_RESOLUTION = 24 * 60 * 60 * 1000;
+/** dev, ino, size, mtime, ctime. As doubles: times lose what is below 0.3 microseconds, far finer than the clocks they come from. */
+const STAMP_FIELDS = 5;
+const DIGEST_BYTES = 32;
+
+interface FolderDigests {
+  /** By name: the position in `stamps` (times `STAMP_FIELDS`) and `digests`. */
+  readonly index: Map<string, number>;
+  stamps: Float64Array;
+  digests: Buffer;
+  dirty: boolean;
+}
+
+/** The digests in `database`; rows that were read stay in memory as long as the result does. */
+export function openFileDigests(database: Database): FileDigests {
+  const folders = new Map<string, FolderDigests>();
+  const folderOf = (path: string) => {
+    let folder = folders.get(path);
+    if (folder === undefined) {
+      folder = load(database, path);
+      folders.set(path, folder);
+    }
+    return folder;
+  };
+  return {
+    lookup(path, name, stats) {
+      const folder = folderOf(path);
+      const at = folder.index.get(name);
+      if (at === undefined || !isSame(folder.stamps, at * STAMP_FIELDS, stats)) return undefined;
+      return folder.digests.toString('hex', at * DIGEST_BYTES, (at + 1) * DIGEST_BYTES);
+    },
+    note(path, name, { stats, digest }) {
+      if (stats.ctimeMs > Date.now() - RACY_WINDOW) return;
+      const folder = folderOf(path);
+      const at = folder.index.get(name) ?? folder.index.size;
+      folder.index.set(name, at);
+      reserve(folder, at + 1);
+      folder.stamps.set([stats.dev, stats.ino, stats.size, stats.mtimeMs, stats.ctimeMs], at * STAMP_FIELDS);
+      folder.digests.write(digest, at * DIGEST_BYTES, 'hex');
+      folder.dirty = true;
+    },
+    flush() {
+      const changed = [...folders].filter(([, folder]) => folder.dirty);
+      if (changed.length === 0) return;
+      database.transaction(() => {
+        for (const [path, folder] of changed) save(database, path, folder);
+      });
+    },
+  };
+}
+
+function isSame(stamps: Float64Array, at: number, stats: Stats): boolean {
+  return (
+    stamps[at] === stats.dev &&
+    stamps[at + 1] === stats.ino &&
+    stamps[at + 2] === stats.size &&
+    stamps[at + 3] === stats.mtimeMs &&
+    stamps[at + 4] === stats.ctimeMs
+  );
+}
+
+function reserve(folder: FolderDigests, count: number): void {
+  if (folder.digests.length >= count * DIGEST_BYTES) return;
+  const capacity = Math.max(16, count * 2);
+  const stamps = new Float64Array(capacity * STAMP_FIELDS);
+  stamps.set(folder.stamps);
+  folder.stamps = stamps;
+  folder.digests = Buffer.concat([folder.digests], capacity * DIGEST_BYTES);
+}
+
+function load(database: Database, path: string): FolderDigests {
+  const empty = {
+    index: new Map<string, number>(),
+    stamps: new Float64Array(0),
+    digests: Buffer.alloc(0),
+    dirty: false,
+  };
+  const row = database.statement('SELECT names, stamps, digests, used_at FROM file_digests WHERE folder = ?').get(path);
+  if (row === undefined) return empty;
+  const { names, stamps, digests, used_at: usedAt } = row;
+  if (typeof names !== 'string' || !(stamps instanceof Uint8Array) || !(digests instanceof Uint8Array)) return empty;
+  const list = names.split('/');
+  const index = new Map(list.map((name, at) => [name, at]));
+  const fits = stamps.length === list.length * STAMP_FIELDS * 8 && digests.length === list.length * DIGEST_BYTES;
+  if (!fits || index.size !== list.length) return empty;
+  return {
+    index,
+    stamps: new Float64Array(stamps.slice().buffer),
+    digests: Buffer.from(digests),
+    dirty: Number(usedAt) < Date.now() - USE_RESOLUTION,
+  };
+}
+
+function save(database: Database, path: string, folder: FolderDigests): void {
+  const count = folder.index.size;
+  database
+    .statement('INSERT OR REPLACE INTO file_digests (folder, names, stamps, digests, used_at) VALUES (?, ?, ?, ?, ?)')
+    .run(
+      path,
+      [...folder.index.keys()].join('/'),
+      new Uint8Array(folder.stamps.buffer, 0, count * STAMP_FIELDS * 8),
+      folder.digests.subarray(0, count * DIGEST_BYTES),
+      Date.now(),
+    );
+  folder.dirty = false;
+}
