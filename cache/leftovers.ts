@@ -26,7 +26,7 @@ export function removeLeftovers(folders: LeftoverFolders): void {
     const path = `${folders.temporary}/${name}`;
     if (path !== folders.own && isAbandoned(path, name.split('.')[0] ?? '')) removals.push(path);
   }
-  const known = folders.database.statement('SELECT 1 FROM layers WHERE id = ?');
+  const known = folders.database.statement('SELECT 1 FROM layer_folders WHERE folder = ?');
   for (const name of readdirSync(folders.layers)) {
     const path = `${folders.layers}/${name}`;
     if (known.get(name) === undefined && isOlderThan(path, UNREGISTERED_GRACE)) removals.push(path);

@@ -1,3 +1,5 @@
+import { IMAGE_TABLES } from './images/image-table.ts';
+
 /**
  * The tables of `slipway.db`. Step `n` brings a database from version `n` to `n + 1`; the version stands in `user_version`. A step that
  * was released is never changed: a new one is added.
@@ -39,14 +41,22 @@ export const SCHEMA_STEPS: readonly string[] = [
   ) STRICT;
   CREATE INDEX leases_by_resource ON leases (resource);
 
-  -- Every folder in layers/ has a row; one without is what a process left that died between writing and registering it.
+  -- Layers that outlive a process. "descriptor" (JSON): of the blob that a pulled layer came as; such a layer is named by its diffID.
   CREATE TABLE layers (
     id TEXT PRIMARY KEY,
-    diff_id TEXT,
-    has_folder INTEGER NOT NULL,
-    bytes INTEGER,
+    descriptor TEXT,
     created_at INTEGER NOT NULL,
     used_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  -- Every folder in layers/ has a row; one without is what a process left that died between writing and registering it. "below": a
+  -- digest of the stack below, for the few folders that depend on it, else empty. "traits": see layers/layer-folder.ts.
+  CREATE TABLE layer_folders (
+    folder TEXT PRIMARY KEY,
+    layer TEXT NOT NULL,
+    below TEXT NOT NULL,
+    traits INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    UNIQUE (layer, below)
   ) STRICT, WITHOUT ROWID;
   -- The blobs that a layer exists as. "variant" names the compression and what else shaped the bytes (level, epoch).
   CREATE TABLE layer_blobs (
@@ -58,5 +68,19 @@ export const SCHEMA_STEPS: readonly string[] = [
     diff_id TEXT NOT NULL,
     PRIMARY KEY (layer, variant)
   ) STRICT, WITHOUT ROWID;
+  -- Pieces of blobs that were compressed on their own, by a digest of what they are made from: see layers/member-table.ts.
+  CREATE TABLE layer_members (
+    key BLOB PRIMARY KEY,
+    blob TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    size INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- What was found out about the store's filesystem once.
+  CREATE TABLE settings (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
   `,
+  IMAGE_TABLES,
 ];

@@ -1,0 +1,61 @@
+import { mkdirSync, type Stats } from 'node:fs';
+import type { BytePath } from '../../src/core/byte-path.ts';
+import { errnoOf } from '../../src/core/errors.ts';
+import { syscalls } from '../../src/core/syscalls.ts';
+import type { Store } from '../store.ts';
+
+/**
+ * How overlayfs marks folders in this store: `trusted.overlay.` attributes as real root, `user.overlay.` (and mounts with the option
+ * `userxattr`) in a user namespace, where trusted attributes are refused (kernel documentation, filesystems/overlayfs.rst).
+ */
+export type OverlayXattrPrefix = 'trusted.overlay.' | 'user.overlay.';
+
+/** Attribute of an empty file that stands for a device node where none may be made: `char 1 3`. */
+export const DEVICE_XATTR = 'user.slipway.device';
+
+const SETTING = 'overlay_xattr_prefix';
+
+/** The prefix of this store: tried out once, then kept in its database. */
+export function overlayXattrPrefixOf(store: Store): OverlayXattrPrefix {
+  const row = store.database.statement('SELECT value FROM settings WHERE name = ?').get(SETTING);
+  if (row?.['value'] === 'trusted.overlay.' || row?.['value'] === 'user.overlay.') return row['value'];
+  const prefix = probe(store.temporaryPath());
+  store.database.statement('INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)').run(SETTING, prefix);
+  return prefix;
+}
+
+function probe(folder: string): OverlayXattrPrefix {
+  mkdirSync(folder, { mode: 0o700 });
+  try {
+    syscalls().setXattr(folder as BytePath, 'trusted.overlay.opaque', Buffer.from('y'));
+    return 'trusted.overlay.';
+  } catch (error) {
+    if (errnoOf(error) !== 'EPERM') throw error;
+    return 'user.overlay.';
+  }
+}
+
+/** Whether overlayfs takes the file as "removed": a character device 0:0. */
+export function isWhiteout(stats: Pick<Stats, 'isCharacterDevice' | 'rdev'>): boolean {
+  return stats.rdev === 0 && stats.isCharacterDevice();
+}
+
+/**
+ * Whether a layer records the attribute: file capabilities and what users set. Not overlayfs's own, which an image must never be
+ * able to forge, nor what belongs to the host (labels, access control lists) or can only be read by real root (trusted), so that
+ * a layer is the same whoever makes it.
+ */
+export function isLayerXattr(name: string): boolean {
+  if (name === 'security.capability') return true;
+  return name.startsWith('user.') && !isReservedXattr(name) && !name.includes('=');
+}
+
+/** Whether an archive may not set the attribute in a layer's folder. */
+export function isReservedXattr(name: string): boolean {
+  return (
+    name.startsWith('trusted.overlay.') ||
+    name.startsWith('user.overlay.') ||
+    name.startsWith('user.slipway.') ||
+    name === 'security.selinux'
+  );
+}
