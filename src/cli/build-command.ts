@@ -1,0 +1,81 @@
+import { geteuid } from 'node:process';
+import type { BuildOptions, BuildOutcome, BuildRequest } from '../build.ts';
+import { errnoOf, SlipwayError } from '../core/errors.ts';
+import { openRenderer } from '../progress/progress-renderer.ts';
+import { buildRequest, type CommandSettings } from './build-request.ts';
+import { errorReport } from './error-report.ts';
+import { INTERRUPTED, watchInterruption } from './interruption.ts';
+import { parseArguments } from './parse-arguments.ts';
+import { replaceFile } from './replace-file.ts';
+
+type Build = (request: BuildRequest, options: BuildOptions) => Promise<BuildOutcome>;
+
+/** `slipway build`: resolves to the exit status (0 built, 1 failed, 2 the command line is wrong, 130 interrupted). */
+export async function runBuildCommand(args: readonly string[], loadBuild: () => Promise<Build> = loadedBuild) {
+  tolerateClosedPipes();
+  let settings: CommandSettings | undefined;
+  using interruption = watchInterruption();
+  try {
+    const parsed = parseArguments(args);
+    if (parsed.kind === 'help') {
+      process.stdout.write(parsed.text);
+      return 0;
+    }
+    const understood = buildRequest(parsed.arguments, { env: process.env, cwd: process.cwd(), uid: geteuid?.() ?? 0 });
+    settings = understood.settings;
+    const request = { ...understood.request, stdin: process.stdin };
+    report(await renderedBuild(await loadBuild(), request, settings, interruption.signal), settings);
+    return 0;
+  } catch (error) {
+    return reportFailure(error, interruption.signal, settings?.debug ?? args.includes('--debug'));
+  }
+}
+
+async function loadedBuild(): Promise<Build> {
+  const library: { readonly build?: Build } = await import('../build.ts');
+  if (library.build === undefined) throw new Error('internal: src/build.ts exports no build()');
+  return library.build;
+}
+
+async function renderedBuild(
+  build: Build,
+  request: BuildRequest,
+  settings: CommandSettings,
+  signal: AbortSignal,
+): Promise<BuildOutcome> {
+  const mode = settings.progress === 'none' ? 'quiet' : settings.progress;
+  const renderer = await openRenderer(mode, process.stderr, process.env);
+  const restore = () => renderer.close();
+  process.on('exit', restore);
+  try {
+    return await build(request, { signal, stdout: process.stdout, onEvent: (event) => renderer.emit(event) });
+  } finally {
+    renderer.close();
+    process.off('exit', restore);
+  }
+}
+
+function report(outcome: BuildOutcome, settings: CommandSettings): void {
+  const id = outcome.imageId ?? outcome.digest;
+  if (settings.iidfile !== undefined) replaceFile('--iidfile', settings.iidfile, id ?? '');
+  if (settings.metadataFile !== undefined)
+    replaceFile('--metadata-file', settings.metadataFile, `${JSON.stringify(outcome.metadata, undefined, 2)}\n`);
+  if (settings.quiet && id !== undefined) process.stdout.write(`${id}\n`);
+}
+
+function reportFailure(error: unknown, signal: AbortSignal, debug: boolean): number {
+  if (signal.aborted) {
+    process.stderr.write('error: interrupted\n');
+    return INTERRUPTED;
+  }
+  process.stderr.write(errorReport(error, { debug }));
+  return error instanceof SlipwayError && error.code.startsWith('SLIPWAY_OPTION_') ? 2 : 1;
+}
+
+/** Whoever reads the output may stop reading: progress is then dropped, and an export to the pipe fails by its own write. */
+function tolerateClosedPipes(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error) => {
+      if (errnoOf(error) !== 'EPIPE') throw error;
+    });
+}

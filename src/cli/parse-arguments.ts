@@ -1,0 +1,111 @@
+import { Command, CommanderError, Option } from 'commander';
+import { SlipwayError } from '../core/errors.ts';
+import { BUILD_OPTIONS, type BuildOption } from './build-options.ts';
+
+/** The arguments of `slipway build`, split but not yet understood: every option's values in order. */
+export interface BuildArguments {
+  readonly context: string;
+  readonly options: ReadonlyMap<string, readonly string[]>;
+}
+
+/** What the arguments of `slipway build` ask for. */
+export type ParsedArguments =
+  | { readonly kind: 'build'; readonly arguments: BuildArguments }
+  | { readonly kind: 'help'; readonly text: string };
+
+/** Splits the arguments behind `build`. Errors have codes that begin with SLIPWAY_OPTION_. */
+export function parseArguments(args: readonly string[]): ParsedArguments {
+  const command = buildCommand();
+  try {
+    command.parse(spellOut(args), { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === 'commander.helpDisplayed') return { kind: 'help', text: command.helpInformation() };
+    throw usageError(error);
+  }
+  const [context, ...more] = command.args;
+  if (context === undefined || more.length > 0) throw contextError(command.args);
+  return { kind: 'build', arguments: { context, options: new Map(Object.entries(command.opts<Values>())) } };
+}
+
+type Values = Record<string, readonly string[]>;
+
+function buildCommand(): Command {
+  const command = new Command('slipway build')
+    .usage('[OPTIONS] CONTEXT')
+    .description(
+      'Builds an image from a Dockerfile. CONTEXT is a folder, -, or the URL of a tarball or Git repository.',
+    )
+    .argument('[context...]')
+    .helpOption('-h, --help', 'print this')
+    .exitOverride()
+    .configureOutput({ writeOut: () => {}, writeErr: () => {} })
+    .configureHelp({
+      optionTerm: (option) => option.flags.replace(/ <bool>$/, ''),
+      visibleArguments: () => [],
+    });
+  for (const option of BUILD_OPTIONS) command.addOption(commanderOption(option));
+  return command;
+}
+
+function commanderOption({ name, short, kind, value, help, hidden }: BuildOption): Option {
+  const flags = `${short === undefined ? '' : `-${short}, `}--${name} <${kind === 'switch' ? 'bool' : (value ?? 'value')}>`;
+  const option = new Option(flags, help);
+  option.negate = false; // commander takes --no-cache for the opposite of an option --cache
+  option.attributeName = () => name;
+  option.argParser((text: string, before: readonly string[] | undefined) => [...(before ?? []), text]);
+  return hidden ? option.hideHelp() : option;
+}
+
+/**
+ * Writes what docker's parser (pflag) understands and commander does not in a form that both do: `--pull` as `--pull=true`, `-f=x` as
+ * `-f x`, `-qt x` as `--quiet=true -t x`.
+ */
+export function spellOut(args: readonly string[]): string[] {
+  const result: string[] = [];
+  for (let index = 0; index < args.length; index++) {
+    const argument = args[index] ?? '';
+    if (argument === '--') return [...result, ...args.slice(index)];
+    const { words, wantsValue } = spellOutOne(argument);
+    result.push(...words);
+    if (wantsValue && index + 1 < args.length) result.push(args[++index] ?? '');
+  }
+  return result;
+}
+
+function spellOutOne(argument: string): { readonly words: readonly string[]; readonly wantsValue: boolean } {
+  if (argument.startsWith('--')) {
+    const option = BUILD_OPTIONS.find(({ name }) => argument === `--${name}`);
+    if (option === undefined) return { words: [argument], wantsValue: false };
+    return option.kind === 'switch'
+      ? { words: [`${argument}=true`], wantsValue: false }
+      : { words: [argument], wantsValue: true };
+  }
+  const option = BUILD_OPTIONS.find(({ short }) => short !== undefined && argument.startsWith(`-${short}`));
+  if (option === undefined) return { words: [argument], wantsValue: false };
+  const rest = argument.slice(2);
+  if (option.kind !== 'switch') {
+    if (rest === '') return { words: [argument], wantsValue: true };
+    return { words: [argument.slice(0, 2), rest.replace(/^=/, '')], wantsValue: false };
+  }
+  if (rest === '') return { words: [`--${option.name}=true`], wantsValue: false };
+  if (rest.startsWith('=')) return { words: [`--${option.name}${rest}`], wantsValue: false };
+  const { words, wantsValue } = spellOutOne(`-${rest}`);
+  return { words: [`--${option.name}=true`, ...words], wantsValue };
+}
+
+const SEE_HELP = 'slipway build --help lists the options';
+
+function usageError(error: CommanderError): SlipwayError {
+  const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
+  const meant = /^\(Did you mean (.*)\?\)$/.exec(suggestion ?? '')?.[1];
+  const code = error.code === 'commander.unknownOption' ? 'SLIPWAY_OPTION_UNKNOWN' : 'SLIPWAY_OPTION_INVALID';
+  return new SlipwayError(code, message, { hint: meant === undefined ? SEE_HELP : `did you mean ${meant}?` });
+}
+
+function contextError(given: readonly string[]): SlipwayError {
+  const got = given.length === 0 ? 'none' : given.map((word) => JSON.stringify(word)).join(' ');
+  return new SlipwayError('SLIPWAY_OPTION_INVALID', `slipway build needs exactly one CONTEXT, got ${got}`, {
+    hint: given.length === 0 ? 'for the folder that you are in: slipway build .' : SEE_HELP,
+  });
+}

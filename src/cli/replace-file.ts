@@ -1,0 +1,27 @@
+import { randomBytes } from 'node:crypto';
+import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { errnoOf, SlipwayError } from '../core/errors.ts';
+
+/** Writes a small file that an option named, as a whole or not at all; a device or fifo is written to. */
+export function replaceFile(option: string, path: string, text: string): void {
+  try {
+    const existing = statSync(path, { throwIfNoEntry: false });
+    if (existing !== undefined && !existing.isFile()) writeFileSync(path, text);
+    else writeBeside(path, text);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    throw new SlipwayError('SLIPWAY_OUTPUT_UNWRITABLE', `${option}: cannot write ${path}: ${errno}`, { cause: error });
+  }
+}
+
+function writeBeside(path: string, text: string): void {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    writeFileSync(temporary, text, { flag: 'wx' });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
