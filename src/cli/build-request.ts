@@ -61,8 +61,8 @@ function requestOf(
   { env, cwd, uid }: CommandSurroundings,
 ): BuildRequest {
   const buildArgs = parseBuildArgs(options.all('build-arg'), env);
-  if (env['SOURCE_DATE_EPOCH'] && buildArgs['SOURCE_DATE_EPOCH'] === undefined)
-    buildArgs['SOURCE_DATE_EPOCH'] = env['SOURCE_DATE_EPOCH'];
+  if (env.SOURCE_DATE_EPOCH && buildArgs.SOURCE_DATE_EPOCH === undefined)
+    buildArgs.SOURCE_DATE_EPOCH = env.SOURCE_DATE_EPOCH;
   const network = options.choice('network', ['default', 'none', 'host']) ?? 'default';
   const platforms = options.all('platform');
   const shmSize = options.last('shm-size');
@@ -74,7 +74,7 @@ function requestOf(
     buildContexts: parseBuildContexts(options.all('build-context')),
     labels: parseLabels(options.all('label')),
     annotations: options.all('annotation'),
-    platforms: parsePlatforms(platforms.length > 0 ? platforms : [env['DOCKER_DEFAULT_PLATFORM'] ?? '']),
+    platforms: parsePlatforms(platforms.length > 0 ? platforms : [env.DOCKER_DEFAULT_PLATFORM ?? '']),
     noCache: options.isOn('no-cache'),
     noCacheFilter: options.all('no-cache-filter').flatMap((value) => value.split(',')),
     pull: options.isOn('pull'),
@@ -93,14 +93,14 @@ function requestOf(
     ...defined('shmSizeBytes', shmSize === undefined ? undefined : parseSize('--shm-size', shmSize)),
     ...defined('resources', parseResources([...legacyResources(options), ...options.all('resource')])),
     ...defined('cgroupParent', options.last('cgroup-parent')),
-    ...defined('epoch', parseEpoch(buildArgs['SOURCE_DATE_EPOCH'])),
-    ...defined('ociRuntime', options.last('oci-runtime') ?? (env['SLIPWAY_OCI_RUNTIME'] || undefined)),
+    ...defined('epoch', parseEpoch(buildArgs.SOURCE_DATE_EPOCH)),
+    ...defined('ociRuntime', options.last('oci-runtime') ?? (env.SLIPWAY_OCI_RUNTIME || undefined)),
   };
 }
 
 function commandSettings(options: OptionValues, env: Environment, outputs: readonly OutputSpec[]): CommandSettings {
   const given = options.last('progress');
-  const [source, text] = given === undefined ? ['BUILDKIT_PROGRESS', env['BUILDKIT_PROGRESS']] : ['--progress', given];
+  const [source, text] = given === undefined ? ['BUILDKIT_PROGRESS', env.BUILDKIT_PROGRESS] : ['--progress', given];
   const progress = PROGRESS_MODES.find((mode) => mode === (text || 'auto'));
   if (progress === undefined) throw invalidOption(source, `"${text}": expected one of ${PROGRESS_MODES.join(', ')}`);
   const isQuiet = options.isOn('quiet');
@@ -130,7 +130,7 @@ function isolationOf(options: OptionValues, env: Environment): BuildRequest['iso
   const kinds = ['auto', 'oci', 'native', 'chroot'] as const;
   const given = options.choice('isolation', kinds);
   if (given !== undefined) return given;
-  const text = env['SLIPWAY_ISOLATION'] || 'auto';
+  const text = env.SLIPWAY_ISOLATION || 'auto';
   const kind = kinds.find((one) => one === text);
   if (kind === undefined) throw invalidOption('SLIPWAY_ISOLATION', `"${text}": expected one of ${kinds.join(', ')}`);
   return kind;
@@ -142,9 +142,9 @@ function legacyResources(options: OptionValues): readonly string[] {
 
 /** The store's folder where nothing names another: the system's for root, the user's data folder for others. */
 export function storeRoot(env: Environment, uid: number): string {
-  if (env['SLIPWAY_ROOT']) return env['SLIPWAY_ROOT'];
+  if (env.SLIPWAY_ROOT) return env.SLIPWAY_ROOT;
   if (uid === 0) return '/var/lib/slipway';
-  const data = env['XDG_DATA_HOME'] || (env['HOME'] ? join(env['HOME'], '.local/share') : undefined);
+  const data = env.XDG_DATA_HOME || (env.HOME ? join(env.HOME, '.local/share') : undefined);
   if (data === undefined)
     throw invalidOption('--root', 'neither SLIPWAY_ROOT, XDG_DATA_HOME nor HOME says where the store may be');
   return join(data, 'slipway');

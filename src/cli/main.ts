@@ -25,8 +25,8 @@ async function start(): Promise<void> {
 
 /** Keeps compiled code in the user's own cache folder: one in /tmp could be filled by somebody else. */
 function enableCompileCache(): void {
-  const home = process.env['XDG_CACHE_HOME'] || (process.env['HOME'] ? join(process.env['HOME'], '.cache') : '');
-  if (process.env['NODE_COMPILE_CACHE']) nodeModule.enableCompileCache();
+  const home = process.env.XDG_CACHE_HOME || (process.env.HOME ? join(process.env.HOME, '.cache') : '');
+  if (process.env.NODE_COMPILE_CACHE) nodeModule.enableCompileCache();
   else if (home !== '') nodeModule.enableCompileCache(join(home, 'slipway', 'compile-cache'));
 }
 

@@ -46,24 +46,30 @@ export class PlainRenderer implements ProgressRenderer {
     switch (event.type) {
       case 'build-started':
       case 'build-finished':
-        return;
+        break;
       case 'step-planned':
         this.#steps.set(event.step.id, newStep(event.step));
-        return;
+        break;
       case 'step-started':
-        return this.#started(event);
+        this.#started(event);
+        break;
       case 'step-output':
-        return this.#outputLines(event);
+        this.#outputLines(event);
+        break;
       case 'step-progress':
-        return this.#transfer(event);
+        this.#transfer(event);
+        break;
       case 'step-finished':
-        return this.#finished(event);
+        this.#finished(event);
+        break;
       case 'warning':
-        return this.#write(`\n ! ${warningText(event)}\n`);
+        this.#write(`\n ! ${warningText(event)}\n`);
+        break;
       case 'notice':
-        return this.#write(`\n * ${withoutCredentials(printableLine(event.message))}\n`);
+        this.#write(`\n * ${withoutCredentials(printableLine(event.message))}\n`);
+        break;
       default:
-        return event satisfies never;
+        event satisfies never;
     }
   }
 
@@ -123,9 +129,9 @@ export class PlainRenderer implements ProgressRenderer {
     if (lines.length === 0 && show === undefined) return;
     step.held.push(...lines);
     for (const line of lines) step.heldCharacters += line.length;
-    if (this.#current === undefined || this.#current === step || step.heldCharacters > MAX_HELD_CHARACTERS)
-      return this.#turnTo(step);
-    this.#patience ??= setTimeout(() => this.#losePatience(), PATIENCE_MS).unref();
+    const isItsTurn = this.#current === undefined || this.#current === step;
+    if (isItsTurn || step.heldCharacters > MAX_HELD_CHARACTERS) this.#turnTo(step);
+    else this.#patience ??= setTimeout(() => this.#losePatience(), PATIENCE_MS).unref();
   }
 
   #losePatience(): void {

@@ -29,7 +29,7 @@ export async function openRenderer(
   const chosen = mode === 'auto' ? automatic(output, env) : mode;
   switch (chosen) {
     case 'tty':
-      return new (await import('./tty-renderer.ts')).TtyRenderer(output, { colors: !env['NO_COLOR'] });
+      return new (await import('./tty-renderer.ts')).TtyRenderer(output, { colors: !env.NO_COLOR });
     case 'plain':
       return new (await import('./plain-renderer.ts')).PlainRenderer(output);
     case 'rawjson':
@@ -42,5 +42,5 @@ export async function openRenderer(
 }
 
 function automatic(output: RendererOutput, env: Environment): 'tty' | 'plain' {
-  return output.isTTY === true && env['TERM'] !== 'dumb' ? 'tty' : 'plain';
+  return output.isTTY === true && env.TERM !== 'dumb' ? 'tty' : 'plain';
 }

@@ -20,6 +20,11 @@ interface Step {
   readonly transfers: Map<string, string>;
 }
 
+interface Ending {
+  readonly text: string;
+  readonly color: NonNullable<Row['color']>;
+}
+
 type EventOf<Type extends ProgressEvent['type']> = Extract<ProgressEvent, { type: Type }>;
 
 /**
@@ -35,7 +40,7 @@ export class TtyRenderer implements ProgressRenderer {
   #startedAt: number | undefined;
   #planned = 0;
   #finishedCount = 0;
-  #end: { readonly text: string; readonly color: Row['color'] } | undefined;
+  #end: Ending | undefined;
   #frame: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -171,7 +176,7 @@ export class TtyRenderer implements ProgressRenderer {
   }
 }
 
-function endOf(outcome: EventOf<'build-finished'>['outcome']): { readonly text: string; readonly color: Row['color'] } {
+function endOf(outcome: EventOf<'build-finished'>['outcome']): Ending {
   switch (outcome) {
     case 'built':
       return { text: 'FINISHED', color: 'blue' };

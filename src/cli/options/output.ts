@@ -56,5 +56,5 @@ export function writesToStdout(spec: OutputSpec): boolean {
 }
 
 function isOciTar(spec: OutputSpec): boolean {
-  return spec.type === 'oci' && !/^(0|f|false)$/i.test(spec.attributes['tar'] ?? 'true');
+  return spec.type === 'oci' && !/^(0|f|false)$/i.test(spec.attributes.tar ?? 'true');
 }
