@@ -1,0 +1,108 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { errnoOf } from '../core/errors.ts';
+import type { ProcessIO } from '../core/executor.ts';
+import { containerSyscalls } from './container-syscalls.ts';
+
+/** How the runtime ended: its exit status, which is the container's own (128 + number for a signal). */
+export interface ContainerExit {
+  readonly status: number;
+}
+
+/** How long a container may take to end after SIGTERM. */
+const TERM_GRACE_MS = 300;
+const SIGTERM_BIT = 1n << 14n;
+
+/**
+ * Runs an OCI runtime in the foreground until its container and every process of it are gone. The runtime is the first
+ * process of a pid namespace, and dies with this one: whichever way either ends, the kernel ends all that it started.
+ * An aborted `signal` sends SIGTERM to the container's command, then kills everything.
+ */
+export async function runContainer(
+  command: readonly string[],
+  io: ProcessIO,
+  signal: AbortSignal,
+): Promise<ContainerExit> {
+  const { pipe, inPidNamespace } = containerSyscalls();
+  const [stdout, stderr] = [pipe(), pipe()];
+  let child: ChildProcess;
+  try {
+    child = inPidNamespace(() =>
+      spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
+        stdio: ['ignore', stdout.write, stderr.write],
+        // A session of its own: Ctrl-C reaches slipway alone, which then ends the container in its way.
+        detached: true,
+        cwd: '/',
+        // Nothing of the user's environment: it may hold credentials.
+        env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+      }),
+    );
+  } finally {
+    closeSync(stdout.write);
+    closeSync(stderr.write);
+  }
+  const outputs = [read(stdout.read, io.stdout.bind(io)), read(stderr.read, io.stderr.bind(io))];
+  const stop = () => void stopContainer(child);
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    const [status, killedBy] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+    await Promise.all(outputs);
+    return { status: status ?? 128 + signalNumber(killedBy) };
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** A real pipe, not the socket that Node would make: programs open /dev/stdout and /dev/stderr, which a socket does not allow. */
+async function read(fd: number, take: (data: Uint8Array) => void): Promise<void> {
+  const socket = new Socket({ fd, readable: true, writable: false });
+  socket.on('data', take);
+  await once(socket, 'close');
+}
+
+async function stopContainer(runtime: ChildProcess): Promise<void> {
+  const init = containerInit(runtime.pid);
+  if (init !== undefined && catchesTerm(init)) {
+    sendSignal(init, 'SIGTERM');
+    await Promise.race([once(runtime, 'exit'), delay(TERM_GRACE_MS)]);
+  }
+  if (runtime.exitCode === null && runtime.signalCode === null) runtime.kill('SIGKILL');
+}
+
+/** The runtime's one child: the container's command. */
+function containerInit(runtime: number | undefined): number | undefined {
+  try {
+    const children = readFileSync(`/proc/${runtime}/task/${runtime}/children`, 'utf8').trim().split(' ');
+    return children.length === 1 && children[0] !== '' ? Number(children[0]) : undefined;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return undefined;
+    throw error;
+  }
+}
+
+/** The first process of a pid namespace is deaf to SIGTERM unless it has a handler: then there is nothing to wait for. */
+function catchesTerm(pid: number): boolean {
+  try {
+    const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return caught !== undefined && (BigInt(`0x${caught}`) & SIGTERM_BIT) !== 0n;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+function sendSignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (errnoOf(error) !== 'ESRCH') throw error;
+  }
+}
+
+function signalNumber(name: NodeJS.Signals | null): number {
+  return name === 'SIGKILL' ? 9 : 15;
+}

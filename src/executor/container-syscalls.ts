@@ -1,0 +1,110 @@
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+
+/** The system calls of the executor alone, by koffi as those of core/syscalls.ts. They throw Errors with `code` and `syscall`. */
+export interface ContainerSyscalls {
+  /**
+   * A descriptor (O_PATH, close-on-exec) of `path` below the folder `root`, resolved by the kernel as a process chrooted to `root`
+   * would resolve it, whatever others rename meanwhile (openat2(2), RESOLVE_IN_ROOT). The caller closes it.
+   */
+  openInRoot(root: string, path: Uint8Array): number;
+  /** Both ends of a pipe, close-on-exec. */
+  pipe(): { readonly read: number; readonly write: number };
+  /** Runs `spawn`; the process that it spawns is the first of a pid namespace of its own, and its death ends all others there. */
+  inPidNamespace<T>(spawn: () => T): T;
+  /**
+   * A mount of type `type` made by fsconfig(2), which takes any number of parameters of any length where mount(2) takes a page;
+   * `undefined` as a value is a flag. Throws ENOSYS below Linux 5.2, EINVAL for a parameter that the kernel does not know.
+   */
+  mountByParameters(type: string, target: string, parameters: readonly (readonly [string, string | undefined])[]): void;
+}
+
+const SYSCALL = { moveMount: 429, fsopen: 430, fsconfig: 431, fsmount: 432, openat2: 437 } as const;
+const AT_FDCWD = -100;
+const O_CLOEXEC = 0o2000000;
+const O_PATH = 0o10000000;
+const RESOLVE_NO_MAGICLINKS = 0x02;
+const RESOLVE_IN_ROOT = 0x10;
+const CLONE_NEWPID = 0x20000000;
+const FSCONFIG = { setFlag: 0, setString: 1, create: 6 } as const;
+const MOVE_MOUNT_F_EMPTY_PATH = 4;
+
+let loaded: ContainerSyscalls | undefined;
+
+/** The system calls; loads koffi on first use. */
+export function containerSyscalls(): ContainerSyscalls {
+  loaded ??= load();
+  return loaded;
+}
+
+const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number as number, name]));
+
+function load(): ContainerSyscalls {
+  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  const libc = koffi.load('libc.so.6');
+  // These five have no wrapper in older C libraries, and their numbers are the same on every architecture.
+  const openat2 = libc.func('syscall', 'long', ['long', 'long', 'const uint8_t*', 'const uint8_t*', 'ulong']);
+  const newMountCall = libc.func('syscall', 'long', ['long', 'long', 'long', 'const char*', 'const char*', 'long']);
+  const moveMount = libc.func('syscall', 'long', ['long', 'long', 'const char*', 'long', 'const char*', 'long']);
+  const fsopen = libc.func('syscall', 'long', ['long', 'const char*', 'long']);
+  const pipe2 = libc.func('int pipe2(_Out_ int*, int)');
+  const open = libc.func('int open(const char*, int)');
+  const close = libc.func('int close(int)');
+  const unshare = libc.func('int unshare(int)');
+  const setns = libc.func('int setns(int, int)');
+
+  const check = (result: number, call: string, object: string): number => {
+    if (result >= 0) return result;
+    const number = koffi.errno();
+    const code = ERRNO_NAMES.get(number) ?? `E${number}`;
+    throw Object.assign(new Error(`${code}: ${call} '${object}'`), { code, errno: -number, syscall: call });
+  };
+  const openPath = (path: string, flags: number) => check(open(path, flags | O_CLOEXEC), 'open', path);
+  let ownPidNamespace: number | undefined;
+
+  return {
+    openInRoot: (root, path) => {
+      const folder = openPath(root, O_PATH);
+      const how = Buffer.alloc(24);
+      how.writeBigUInt64LE(BigInt(O_PATH | O_CLOEXEC), 0);
+      how.writeBigUInt64LE(BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS), 16);
+      const name = Buffer.concat([path, Buffer.alloc(1)]);
+      try {
+        return check(openat2(SYSCALL.openat2, folder, name, how, how.length), 'openat2', Buffer.from(path).toString());
+      } finally {
+        close(folder);
+      }
+    },
+    pipe: () => {
+      const ends = [0, 0];
+      check(pipe2(ends, O_CLOEXEC), 'pipe2', '');
+      const [read = -1, write = -1] = ends;
+      return { read, write };
+    },
+    inPidNamespace: (spawn) => {
+      ownPidNamespace ??= openPath('/proc/self/ns/pid', 0);
+      check(unshare(CLONE_NEWPID), 'unshare', 'pid namespace');
+      try {
+        return spawn();
+      } finally {
+        check(setns(ownPidNamespace, CLONE_NEWPID), 'setns', 'pid namespace');
+      }
+    },
+    mountByParameters: (type, target, parameters) => {
+      const context = check(fsopen(SYSCALL.fsopen, type, 1), 'fsopen', type);
+      let mount = -1;
+      try {
+        for (const [key, value] of parameters) {
+          const command = value === undefined ? FSCONFIG.setFlag : FSCONFIG.setString;
+          check(newMountCall(SYSCALL.fsconfig, context, command, key, value ?? null, 0), 'fsconfig', `${key}=${value}`);
+        }
+        check(newMountCall(SYSCALL.fsconfig, context, FSCONFIG.create, null, null, 0), 'fsconfig', type);
+        mount = check(newMountCall(SYSCALL.fsmount, context, 1, null, null, 0), 'fsmount', type);
+        check(moveMount(SYSCALL.moveMount, mount, '', AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH), 'move_mount', target);
+      } finally {
+        if (mount >= 0) close(mount);
+        close(context);
+      }
+    },
+  };
+}

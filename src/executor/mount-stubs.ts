@@ -1,0 +1,77 @@
+import { chmodSync, chownSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { type BytePath, hostPath, toBytePath } from '../core/byte-path.ts';
+import { errnoOf } from '../core/errors.ts';
+import type { FileTree } from '../core/file-tree.ts';
+import { syscalls } from '../core/syscalls.ts';
+
+/** Where a mount will lie, symlinks of the root already followed, and what it needs there. */
+export interface MountPlace {
+  readonly path: BytePath;
+  readonly kind: 'dir' | 'file';
+}
+
+/**
+ * Makes below `layer` (an empty folder) the places that `places` need and `root` does not have. As the topmost lower folder of
+ * the step's overlay it gives the runtime everything to mount on, while nothing of it is in the upper folder: a step that
+ * changes nothing leaves an empty layer, and nothing has to be removed afterwards by a path that the step could have replaced
+ * (CVE-2024-23652). A place below an earlier one lies in that mount and is the runtime's to make. False where nothing was missing.
+ */
+export function makeMountStubs(root: FileTree, layer: string, places: readonly MountPlace[]): boolean {
+  const mounted: BytePath[] = [];
+  const made: MountPlace[] = [];
+  for (const place of places) {
+    const covered = mounted.some((mount) => place.path === mount || place.path.startsWith(`${mount}/`));
+    mounted.push(place.path);
+    if (!covered && isMissing(root, place.path)) made.push(place);
+  }
+  const below = (path: BytePath) => `${toBytePath(layer)}${path}` as BytePath;
+  for (const { path, kind } of made) {
+    for (const parent of parentsOf(path)) makeFolder(below(parent));
+    if (kind === 'dir') makeFolder(below(path));
+    else writeFileSync(hostPath(below(path)), '', { mode: 0o644 });
+  }
+  // Deepest first, and after everything is made: making a child changes its folder's times.
+  for (const parent of [...new Set(made.flatMap(({ path }) => parentsOf(path)))].sort().reverse()) {
+    if (root.lstat(parent) !== undefined) copyAttributes(root.contentPath(parent), below(parent));
+  }
+  return made.length > 0;
+}
+
+/** Where something else stands in the way of a parent folder, nothing is made and the runtime says so. */
+function isMissing(root: FileTree, path: BytePath): boolean {
+  if (path === '/' || root.lstat(path) !== undefined) return false;
+  return parentsOf(path).every((parent) => (root.lstat(parent)?.type ?? 'dir') === 'dir');
+}
+
+/** `/a/b/c` → `/a`, `/a/b`. */
+function parentsOf(path: BytePath): BytePath[] {
+  const names = path.split('/').slice(1, -1);
+  return names.map((_, index) => `/${names.slice(0, index + 1).join('/')}` as BytePath);
+}
+
+function makeFolder(path: BytePath): void {
+  try {
+    mkdirSync(hostPath(path), 0o755);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+}
+
+/** The stub layer lies above the root's own folders, so its copies of them must look the same. */
+function copyAttributes(original: BytePath, copy: BytePath): void {
+  const stat = lstatSync(hostPath(original), { bigint: true });
+  chownSync(hostPath(copy), Number(stat.uid), Number(stat.gid));
+  chmodSync(hostPath(copy), Number(stat.mode) & 0o7777);
+  const { listXattrs, setXattr, setTimes } = syscalls();
+  for (const [name, value] of listXattrs(original)) {
+    if (/^(trusted|user)\.overlay\.|^security\.selinux$/.test(name)) continue;
+    try {
+      setXattr(copy, name, value);
+    } catch (error) {
+      // Below Linux 6.6 a tmpfs takes no `user.*`.
+      if (errnoOf(error) !== 'ENOTSUP' && errnoOf(error) !== 'EOPNOTSUPP') throw error;
+    }
+  }
+  const seconds = Number(stat.mtimeNs / 1_000_000_000n) - (stat.mtimeNs % 1_000_000_000n < 0n ? 1 : 0);
+  setTimes(copy, seconds, Number(stat.mtimeNs - BigInt(seconds) * 1_000_000_000n));
+}

@@ -1,0 +1,63 @@
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { basename, delimiter, resolve } from 'node:path';
+import { SlipwayError } from '../core/errors.ts';
+
+/** A program that runs OCI bundles. */
+export interface OciRuntime {
+  /** `crun`, `runc` or what the program is called. */
+  readonly name: string;
+  readonly path: string;
+  /** Options that come before the command, besides `--root` and `--log`. */
+  readonly options: readonly string[];
+}
+
+const KNOWN_RUNTIMES = ['crun', 'runc'];
+
+/**
+ * The runtime to use: the one asked for by name or path, else crun, else runc. `SLIPWAY_RUNTIME_MISSING` where it is not there.
+ */
+export function findOciRuntime(
+  asked: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): OciRuntime {
+  for (const name of asked === undefined ? KNOWN_RUNTIMES : [asked]) {
+    const path = name.includes('/') ? executable(resolve(name)) : findProgram(name, env);
+    if (path !== undefined) return { name: basename(path), path, options: runtimeOptions(basename(path)) };
+  }
+  const what = asked === undefined ? 'neither crun nor runc is installed' : `the OCI runtime ${asked} was not found`;
+  throw new SlipwayError('SLIPWAY_RUNTIME_MISSING', `RUN needs an OCI runtime: ${what}`, {
+    hint: 'install one: apt-get install -y crun (Debian, Ubuntu), dnf install -y crun (Fedora), apk add crun (Alpine)',
+  });
+}
+
+/** Absolute path of the program `name` on PATH and in the administrator's folders, which an ordinary user's PATH may lack. */
+export function findProgram(name: string, env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const folders = [...(env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
+  return folders
+    .filter((folder) => folder.startsWith('/'))
+    .map((folder) => executable(`${folder}/${name}`))
+    .find((path) => path !== undefined);
+}
+
+/** Whether the runtime was built with libseccomp. Spawns it. */
+export function supportsSeccomp(runtime: OciRuntime): boolean {
+  const { stdout } = spawnSync(runtime.path, ['--version'], { encoding: 'utf8', env: {} });
+  return /\+SECCOMP|libseccomp/.test(stdout ?? '');
+}
+
+/** Containers stay in slipway's own cgroup, so that a kill leaves no cgroup behind. */
+function runtimeOptions(name: string): string[] {
+  // runc cannot leave cgroups alone, but a rootless one does not mind that it may not make any (they are mounted read-only).
+  return name === 'runc' ? ['--rootless=true'] : name === 'crun' ? ['--cgroup-manager=disabled'] : [];
+}
+
+function executable(path: string): string | undefined {
+  try {
+    accessSync(path, constants.X_OK);
+    return path;
+  } catch {
+    // Not there, not executable, or not to be seen by this user: in each case the next candidate is tried.
+    return undefined;
+  }
+}
