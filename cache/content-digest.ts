@@ -1,12 +1,12 @@
 import { createHash, hash } from 'node:crypto';
-import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { type BytePath, displayPath, hostPath } from '../src/core/byte-path.ts';
 import { digestOf } from '../src/core/digest.ts';
 import { errnoOf, SlipwayError } from '../src/core/errors.ts';
-import type { FileEntry, FileTree } from '../src/core/file-tree.ts';
+import type { FileEntry, FileTree, HostState } from '../src/core/file-tree.ts';
 import type { ContentDigest, ContentDigester, ContentSelection } from './content-selection.ts';
-import type { FileDigests } from './file-digests.ts';
+import type { FileDigests, HostFile } from './file-digests.ts';
 
 /** Longest time that the event loop is held while files are digested, in milliseconds. */
 const SLICE = 40;
@@ -32,9 +32,7 @@ export function createContentDigester(known: FileDigests): ContentDigester {
     const digests: string[] = [];
     let sliceEnd = performance.now() + SLICE;
     for (const file of files) {
-      digests.push(
-        file.entry?.type === 'file' ? digestFile(tree, file.path, { ...reader, size: file.entry.size }) : '',
-      );
+      digests.push(file.entry?.type === 'file' ? digestFile(tree, file.path, { ...reader, entry: file.entry }) : '');
       if (performance.now() < sliceEnd) continue;
       await setImmediate();
       signal.throwIfAborted();
@@ -88,47 +86,53 @@ function selectFiles(tree: FileTree, { roots, exclude }: ContentSelection): Sele
 interface FileReader {
   readonly known: FileDigests;
   readonly buffer: Buffer;
-  /** What the tree says that the file has; other bytes must not get into the digest of that entry. */
-  readonly size: number;
+  /** What the tree says of the file; other bytes must not get into the digest of that entry. */
+  readonly entry: FileEntry;
 }
 
 /** Digest of a file's bytes, 64 hex digits. */
-function digestFile(tree: FileTree, path: BytePath, { known, buffer, size }: FileReader): string {
-  const file = tree.contentPath(path);
-  const slash = file.lastIndexOf('/');
-  const [folder, name] = [file.slice(0, slash) as BytePath, file.slice(slash + 1) as BytePath];
-  const stats = lstatSync(hostPath(file), { throwIfNoEntry: false });
-  if (!stats?.isFile() || stats.size !== size) throw changed(path);
-  const remembered = known.lookup(folder, name, stats);
+function digestFile(tree: FileTree, path: BytePath, { known, buffer, entry }: FileReader): string {
+  const hostFile = tree.contentPath(path);
+  const state = entry.host ?? stateOf(hostFile);
+  if (state === undefined) throw changed(path);
+  const file = { path: hostFile, size: entry.size, state };
+  const remembered = known.lookup(file);
   if (remembered !== undefined) return remembered;
-  const digest = readAndHash(file, path, { buffer, stats });
-  known.note(folder, name, { stats, digest });
+  const digest = readAndHash(file, path, buffer);
+  known.note(file, digest);
   return digest;
 }
 
-/** Reads the very file that `stats` describe: another one in its place, or a growing one, is an error. */
-function readAndHash(file: BytePath, path: BytePath, { buffer, stats }: { buffer: Buffer; stats: Stats }): string {
-  const descriptor = openRegular(file, path);
+function stateOf(file: BytePath): HostState | undefined {
+  return lstatSync(hostPath(file), { bigint: true, throwIfNoEntry: false });
+}
+
+/** Reads the very file that was looked at: another one in its place, or a growing one, is an error. */
+function readAndHash(file: HostFile, path: BytePath, buffer: Buffer): string {
+  const descriptor = openRegular(file.path, path);
   try {
-    const opened = fstatSync(descriptor);
-    if (!opened.isFile() || opened.ino !== stats.ino || opened.size !== stats.size) throw changed(path);
+    if (!isUnchanged(descriptor, file)) throw changed(path);
     let count = readSync(descriptor, buffer, 0, buffer.length, null);
     if (count < buffer.length) {
-      if (count !== stats.size) throw changed(path);
+      if (count !== file.size) throw changed(path);
       return hash('sha256', buffer.subarray(0, count), 'hex');
     }
     const running = createHash('sha256');
     let total = 0;
-    for (; count > 0; count = readSync(descriptor, buffer, 0, buffer.length, null)) {
+    for (; count > 0 && total <= file.size; count = readSync(descriptor, buffer, 0, buffer.length, null)) {
       running.update(buffer.subarray(0, count));
       total += count;
-      if (total > stats.size) break;
     }
-    if (total !== stats.size) throw changed(path);
+    if (total !== file.size) throw changed(path);
     return running.digest('hex');
   } finally {
     closeSync(descriptor);
   }
+}
+
+function isUnchanged(descriptor: number, { size, state }: HostFile): boolean {
+  const found = fstatSync(descriptor, { bigint: true });
+  return found.isFile() && found.ino === state.ino && found.size === BigInt(size) && found.mtimeNs === state.mtimeNs;
 }
 
 /** O_NONBLOCK, so that a FIFO that took the file's place does not hang the build. */

@@ -1,5 +1,5 @@
-import type { Stats } from 'node:fs';
 import type { BytePath } from '../src/core/byte-path.ts';
+import type { HostState } from '../src/core/file-tree.ts';
 import type { Database } from './database.ts';
 
 /**
@@ -7,12 +7,19 @@ import type { Database } from './database.ts';
  * not read again. One row a folder: 50,000 rows of one file each would take longer to look up than the files take to read.
  */
 export interface FileDigests {
-  /** The digest (64 hex digits) that was noted for a file with exactly these attributes, or undefined. */
-  lookup(folder: BytePath, name: BytePath, stats: Stats): string | undefined;
-  /** Remembers a digest, unless the file is so young that it could still change without its attributes showing it. */
-  note(folder: BytePath, name: BytePath, digested: { readonly stats: Stats; readonly digest: string }): void;
+  /** The digest (64 hex digits) that was noted for this very state of the file, or undefined. */
+  lookup(file: HostFile): string | undefined;
+  /** Remembers a digest, unless the file is so young that it could still change without its state showing it. */
+  note(file: HostFile, digest: string): void;
   /** Writes what was noted since the last time, in one transaction. */
   flush(): void;
+}
+
+/** A regular file of this machine, and the state that it was found in. */
+export interface HostFile {
+  readonly path: BytePath;
+  readonly size: number;
+  readonly state: HostState;
 }
 
 /**
@@ -22,7 +29,7 @@ export interface FileDigests {
 const RACY_WINDOW = 2000;
 /** How stale the time of last use of a row may be, in milliseconds. */
 const USE_RESOLUTION = 24 * 60 * 60 * 1000;
-/** dev, ino, size, mtime, ctime. As doubles: times lose what is below 0.3 microseconds, far finer than the clocks they come from. */
+/** dev, ino, size, mtime, ctime as doubles: times lose what is below 0.3 microseconds, far finer than the clocks they come from. */
 const STAMP_FIELDS = 5;
 const DIGEST_BYTES = 32;
 
@@ -46,19 +53,21 @@ export function openFileDigests(database: Database): FileDigests {
     return folder;
   };
   return {
-    lookup(path, name, stats) {
+    lookup(file) {
+      const [path, name] = split(file.path);
       const folder = folderOf(path);
       const at = folder.index.get(name);
-      if (at === undefined || !isSame(folder.stamps, at * STAMP_FIELDS, stats)) return undefined;
+      if (at === undefined || !isSame(folder.stamps, at * STAMP_FIELDS, file)) return undefined;
       return folder.digests.toString('hex', at * DIGEST_BYTES, (at + 1) * DIGEST_BYTES);
     },
-    note(path, name, { stats, digest }) {
-      if (stats.ctimeMs > Date.now() - RACY_WINDOW) return;
+    note(file, digest) {
+      if (Number(file.state.ctimeNs / 1_000_000n) > Date.now() - RACY_WINDOW) return;
+      const [path, name] = split(file.path);
       const folder = folderOf(path);
       const at = folder.index.get(name) ?? folder.index.size;
       folder.index.set(name, at);
       reserve(folder, at + 1);
-      folder.stamps.set([stats.dev, stats.ino, stats.size, stats.mtimeMs, stats.ctimeMs], at * STAMP_FIELDS);
+      folder.stamps.set(stampOf(file), at * STAMP_FIELDS);
       folder.digests.write(digest, at * DIGEST_BYTES, 'hex');
       folder.dirty = true;
     },
@@ -72,14 +81,17 @@ export function openFileDigests(database: Database): FileDigests {
   };
 }
 
-function isSame(stamps: Float64Array, at: number, stats: Stats): boolean {
-  return (
-    stamps[at] === stats.dev &&
-    stamps[at + 1] === stats.ino &&
-    stamps[at + 2] === stats.size &&
-    stamps[at + 3] === stats.mtimeMs &&
-    stamps[at + 4] === stats.ctimeMs
-  );
+function split(path: BytePath): readonly [folder: string, name: string] {
+  const slash = path.lastIndexOf('/');
+  return [path.slice(0, slash), path.slice(slash + 1)];
+}
+
+function stampOf({ size, state }: HostFile): readonly number[] {
+  return [Number(state.dev), Number(state.ino), size, Number(state.mtimeNs), Number(state.ctimeNs)];
+}
+
+function isSame(stamps: Float64Array, at: number, file: HostFile): boolean {
+  return stampOf(file).every((field, index) => stamps[at + index] === field);
 }
 
 function reserve(folder: FolderDigests, count: number): void {
