@@ -17,6 +17,8 @@ export interface OpServices {
   context(name: string): Promise<ContextFiles>;
   /** Who fetches the layers of an image: `ImageOp.from`. */
   blobSource(from: string): BlobSource;
+  /** A path in the store that does not exist yet; what is made there stays for as long as the store is open. */
+  temporaryPath(): string;
   /** The bytes of `--secret id=…`; undefined where the user gave none. Read each time, never kept. */
   secret(id: string): Uint8Array | undefined;
   /** An agent socket for `--ssh id`; undefined where the user gave none. The caller disposes it. */

@@ -21,6 +21,16 @@ export interface FileEntry {
   readonly xattrs?: ReadonlyMap<string, string>;
   /** Equal for the names of one inode, where the file has several. */
   readonly link?: string;
+  /** Of a file that was read from this machine: which inode it was, in which state. No part of what a layer records. */
+  readonly host?: HostState;
+}
+
+/** Tells whether a file of this machine is still the one that was looked at; the times are nanoseconds since 1970. */
+export interface HostState {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
 }
 
 /**

@@ -1,0 +1,224 @@
+import { type BytePath, displayPath, toBytePath } from '../../../src/core/byte-path.ts';
+import { SlipwayError } from '../../../src/core/errors.ts';
+import { type FileEntry, type FileTree, resolvePath } from '../../../src/core/file-tree.ts';
+import type { ModeChange } from './chmod.ts';
+import type { PathFilter } from './copy-filter.ts';
+import { cleanComponents } from './file-pattern.ts';
+import { hostContent } from './host-content.ts';
+import type { CopySource } from './select-sources.ts';
+import type { Inode, WorkingTree } from './working-tree.ts';
+
+export interface CopyOptions {
+  /** Absolute, as written: a slash (or `/.`) at the end means a folder. */
+  readonly destination: string;
+  /** Whether the contents of a source folder go into the destination, rather than the folder itself. */
+  readonly contentsOnly: boolean;
+  /** Who owns what is copied, and the folders made for it; undefined keeps the source's owners, and made folders are root's. */
+  readonly owner: Ids | undefined;
+  readonly mode: ModeChange | undefined;
+  /** Permission bits of folders that are made on the way. */
+  readonly parentMode: number;
+  /** Which paths below a source folder are copied. */
+  readonly filter: PathFilter | undefined;
+  /** Modification time of folders that are made on the way, seconds since 1970. */
+  readonly now: number;
+  readonly signal: AbortSignal;
+}
+
+/** A numeric user and group. */
+export interface Ids {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * Copies one source into the working tree, as BuildKit's copier (fsutil) does: a folder merges into the folder that is there
+ * and gives its attributes to all but the uppermost one; anything else replaces what is not a folder; a folder and
+ * something else never replace each other. Sockets are left out.
+ */
+export function copySource(from: FileTree, source: CopySource, to: WorkingTree, options: CopyOptions): void {
+  const copier: Copier = { from, to, options, links: new Map(), waiting: [] };
+  const entry = from.lstat(source.path);
+  if (entry === undefined) throw new Error(`internal: ${source.path} was selected and is gone`);
+
+  const destination = resolveInRoot(to, `/${cleanComponents(options.destination).join('/')}`);
+  const isNew = to.lstat(destination) === undefined;
+  makeFolders(to, resolveInRoot(to, destinationFolder(options.destination)), options);
+  const isFolder = to.lstat(destination)?.type === 'dir';
+  const goesInside = isFolder && (entry.type !== 'dir' || !options.contentsOnly);
+  const target = goesInside ? join(destination, source.name) : destination;
+
+  const item = { path: source.path, entry, relative: '' as BytePath, target };
+  if (entry.type === 'dir' && options.contentsOnly) copyContents(copier, item, isNew ? 'new' : 'existing');
+  else copyEntry(copier, item);
+}
+
+/**
+ * Makes a folder and its missing parents; what exists is left as it is. `path` is resolved. Something else in the way is
+ * `SLIPWAY_COPY_CONFLICT`.
+ */
+export function makeFolders(
+  to: WorkingTree,
+  path: BytePath,
+  attributes: { readonly parentMode: number; readonly owner: Ids | undefined; readonly now: number },
+): void {
+  const existing = to.lstat(path);
+  if (existing?.type === 'dir') return;
+  if (existing !== undefined) throw conflict(path, `it is a ${nameOf(existing)}, not a folder`);
+  const parent = path.slice(0, path.lastIndexOf('/')) || '/';
+  makeFolders(to, parent as BytePath, attributes);
+  const { uid, gid } = attributes.owner ?? { uid: 0, gid: 0 };
+  to.putFolder(path, { type: 'dir', mode: attributes.parentMode, uid, gid, size: 0, mtime: attributes.now });
+}
+
+/** `path` with its symlinks followed inside the tree that is being written. */
+export function resolveInRoot(to: FileTree, path: string): BytePath {
+  const resolved = resolvePath(to, toBytePath(path), 'follow');
+  if (resolved !== undefined) return resolved;
+  throw new SlipwayError('SLIPWAY_COPY_SYMLINK_LOOP', `cannot resolve "${path}": too many links (a symlink loop)`);
+}
+
+interface Copier {
+  readonly from: FileTree;
+  readonly to: WorkingTree;
+  readonly options: CopyOptions;
+  /** What the names of one inode were copied to. */
+  readonly links: Map<string, Inode>;
+  /** Folders above the present one that are made only once something below them is copied, uppermost first. */
+  readonly waiting: Item[];
+}
+
+interface Item {
+  readonly path: BytePath;
+  readonly entry: FileEntry;
+  /** Below the source. */
+  readonly relative: BytePath;
+  readonly target: BytePath;
+}
+
+/**
+ * The destination of a folder's contents keeps its attributes where it exists, and takes none of the source's but the time where it
+ * is made.
+ */
+function copyContents(copier: Copier, folder: Item, destination: 'new' | 'existing'): void {
+  const { to, options } = copier;
+  const existing = to.lstat(folder.target);
+  if (existing !== undefined && existing.type !== 'dir') throw cannotCopyOver(folder.target, existing, 'a folder');
+  if (destination === 'new') {
+    makeFolders(to, folder.target, options);
+    to.putFolder(folder.target, { ...(to.lstat(folder.target) as FileEntry), mtime: folder.entry.mtime });
+  }
+  copyChildren(copier, folder);
+}
+
+function copyChildren(copier: Copier, folder: Item): void {
+  copier.options.signal.throwIfAborted();
+  for (const name of copier.from.readdir(folder.path)) {
+    const path = join(folder.path, name);
+    const relative = (folder.relative === '' ? name : `${folder.relative}/${name}`) as BytePath;
+    const verdict = copier.options.filter?.(relative) ?? 'copy';
+    if (verdict === 'skip') continue;
+    const entry = copier.from.lstat(path);
+    if (entry === undefined) continue;
+    const item = { path, entry, relative, target: join(folder.target, name) };
+    if (verdict === 'copy') copyEntry(copier, item);
+    else if (entry.type === 'dir') lookBelow(copier, item);
+  }
+}
+
+/** A folder that is not asked for itself, but may have something in it that is. */
+function lookBelow(copier: Copier, item: Item): void {
+  copier.waiting.push(item);
+  copyChildren(copier, item);
+  if (copier.waiting.at(-1) === item) copier.waiting.pop();
+}
+
+function copyEntry(copier: Copier, item: Item): void {
+  const { to, options } = copier;
+  const { entry, target } = item;
+  if (entry.type === 'socket') return;
+  makeWaitingFolders(copier);
+  const existing = to.lstat(target);
+  if (entry.type === 'dir') {
+    if (existing !== undefined && existing.type !== 'dir') throw cannotCopyOver(target, existing, 'a folder');
+    to.putFolder(target, withInherited(copiedAttributes(entry, options), existing));
+    copyChildren(copier, item);
+    return;
+  }
+  if (existing?.type === 'dir') throw cannotCopyOver(target, existing, `a ${nameOf(entry)}`);
+  to.put(target, copiedInode(copier, item));
+}
+
+function makeWaitingFolders(copier: Copier): void {
+  const { to, options, waiting } = copier;
+  for (const { entry, target } of waiting.splice(0)) {
+    const existing = to.lstat(target);
+    if (existing === undefined) to.putFolder(target, copiedAttributes(entry, options));
+    else if (existing.type !== 'dir') throw cannotCopyOver(target, existing, 'a folder');
+    else if (existing.mode !== entry.mode) to.putFolder(target, { ...existing, mode: entry.mode });
+  }
+}
+
+function copiedInode(copier: Copier, { path, entry }: Item): Inode {
+  const known = entry.link === undefined ? undefined : copier.links.get(entry.link);
+  if (known !== undefined) return known;
+  const file = copiedAttributes(entry, copier.options);
+  const inode = entry.type === 'file' ? { file, content: hostContent(copier.from, path, entry) } : { file };
+  if (entry.link !== undefined) copier.links.set(entry.link, inode);
+  return inode;
+}
+
+/** Written out member by member, because this runs once a file and what the source's store knows of an inode stays behind. */
+function copiedAttributes(entry: FileEntry, { owner, mode }: CopyOptions): FileEntry {
+  const { type, size, mtime, target, device, xattrs } = entry;
+  const isChanged = mode !== undefined && type !== 'symlink';
+  return {
+    type,
+    mode: isChanged ? mode(entry.mode, type === 'dir' ? 'folder' : 'other') : entry.mode,
+    uid: owner?.uid ?? entry.uid,
+    gid: owner?.gid ?? entry.gid,
+    size,
+    mtime,
+    ...(target === undefined ? undefined : { target }),
+    ...(device === undefined ? undefined : { device }),
+    ...(xattrs === undefined || xattrs.size === 0 ? undefined : { xattrs }),
+  };
+}
+
+/** A folder that exists keeps the extended attributes that the source's does not have. */
+function withInherited(file: FileEntry, existing: FileEntry | undefined): FileEntry {
+  if (existing?.xattrs === undefined) return file;
+  return { ...file, xattrs: new Map([...existing.xattrs, ...(file.xattrs ?? [])]) };
+}
+
+/** The folder that has to be there before anything is copied: the destination itself where it ends as one. */
+function destinationFolder(destination: string): string {
+  const components = cleanComponents(destination);
+  const endsAsFolder = /\/\.?$/.test(destination);
+  return `/${(endsAsFolder ? components : components.slice(0, -1)).join('/')}`;
+}
+
+function join(folder: BytePath, name: BytePath): BytePath {
+  return (folder === '/' ? `/${name}` : `${folder}/${name}`) as BytePath;
+}
+
+function cannotCopyOver(target: BytePath, existing: FileEntry, what: string): SlipwayError {
+  return conflict(target, `cannot copy ${what} over a ${nameOf(existing)}`);
+}
+
+function conflict(target: BytePath, why: string): SlipwayError {
+  return new SlipwayError('SLIPWAY_COPY_CONFLICT', `cannot write to "${displayPath(target)}" of the image: ${why}`);
+}
+
+function nameOf(entry: FileEntry): string {
+  const names = {
+    file: 'file (non-directory)',
+    dir: 'folder (directory)',
+    symlink: 'symlink (non-directory)',
+    char: 'device',
+    block: 'device',
+    fifo: 'fifo',
+    socket: 'socket',
+  } as const;
+  return names[entry.type];
+}

@@ -1,0 +1,181 @@
+import type { TreeContent, TreeEntry } from '../../../cache/layers/layer-store.ts';
+import type { BytePath } from '../../../src/core/byte-path.ts';
+import type { FileEntry, FileTree } from '../../../src/core/file-tree.ts';
+import { hostContent } from './host-content.ts';
+
+/** A file that was written into a working tree. Names that share one are hard links of each other. */
+export interface Inode {
+  readonly file: FileEntry;
+  /** Where the bytes are; of regular files only. */
+  readonly content?: TreeContent;
+}
+
+/** A name in the layer that is being made. Without an inode it is a removed one, which hides what the root has there. */
+interface Node {
+  inode: Inode | undefined;
+  /** Of folders: what the layer has in them. */
+  readonly children: Map<string, Node>;
+  /** Of folders: whether what the root has at this path shows through. */
+  isMerged: boolean;
+}
+
+const ROOT_FOLDER: FileEntry = { type: 'dir', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 0 };
+
+/**
+ * A root and one layer being written on top of it, seen as one tree. Writing copies nothing: it notes where bytes are. Folders
+ * of the root that are written into become part of the layer with the attributes they have. Paths are those of `FileTree`:
+ * clean and without symlinks.
+ */
+export class WorkingTree implements FileTree {
+  readonly #root: FileTree;
+  readonly #top: Node;
+
+  constructor(root: FileTree) {
+    this.#root = root;
+    this.#top = folderNode({ file: root.lstat('/' as BytePath) ?? ROOT_FOLDER }, true);
+  }
+
+  lstat(path: BytePath): FileEntry | undefined {
+    const found = this.#find(path);
+    return found === 'in root' ? this.#root.lstat(path) : found?.inode?.file;
+  }
+
+  readdir(path: BytePath): readonly BytePath[] {
+    const found = this.#find(path);
+    if (found === 'in root') return this.#root.readdir(path);
+    if (found?.inode?.file.type !== 'dir') return [];
+    if (!found.isMerged) return namesOf(found);
+    const names = new Set<string>(this.#root.readdir(path));
+    for (const [name, node] of found.children) {
+      if (node.inode === undefined) names.delete(name);
+      else names.add(name);
+    }
+    return [...names].sort() as BytePath[];
+  }
+
+  contentPath(path: BytePath): BytePath {
+    const found = this.#find(path);
+    if (found === 'in root') return this.#root.contentPath(path);
+    const content = found?.inode?.content;
+    if (content?.kind !== 'host') throw new Error(`internal: no host file behind ${path}`);
+    return content.path;
+  }
+
+  /** What is at a path, for making another name of it; undefined where there is nothing. */
+  inode(path: BytePath): Inode | undefined {
+    const found = this.#find(path);
+    if (found !== 'in root') return found?.inode;
+    const file = this.#root.lstat(path);
+    if (file?.type !== 'file') return file === undefined ? undefined : { file };
+    return { file, content: hostContent(this.#root, path, file) };
+  }
+
+  /** Writes anything but a folder, in place of whatever is there. The parent folder must exist. */
+  put(path: BytePath, inode: Inode): void {
+    const [parent, name] = this.#parentOf(path);
+    parent.children.set(name, { inode, children: new Map(), isMerged: false });
+  }
+
+  /** Makes a folder, in place of whatever is there that is not one; sets the attributes of one that is there. */
+  putFolder(path: BytePath, file: FileEntry): void {
+    if (path === '/') {
+      this.#top.inode = { file };
+      return;
+    }
+    const [parent, name] = this.#parentOf(path);
+    const existing = parent.children.get(name);
+    if (existing?.inode?.file.type === 'dir') existing.inode = { file };
+    else parent.children.set(name, folderNode({ file }, existing === undefined && this.#isRootFolder(parent, path)));
+  }
+
+  /** Removes a name and everything below it. */
+  remove(path: BytePath): void {
+    const [parent, name] = this.#parentOf(path);
+    if (parent.isMerged && this.#root.lstat(path) !== undefined) {
+      parent.children.set(name, { inode: undefined, children: new Map(), isMerged: false });
+    } else parent.children.delete(name);
+  }
+
+  /** The layer: folders before what is in them, names in byte order; only what was written, and the folders it lies in. */
+  entries(): TreeEntry[] {
+    const entries: TreeEntry[] = [];
+    this.#collect(this.#top, '', entries, new Map());
+    return entries;
+  }
+
+  #collect(folder: Node, path: string, entries: TreeEntry[], firstNames: Map<Inode, BytePath>): void {
+    for (const name of [...folder.children.keys()].sort()) {
+      const node = folder.children.get(name) as Node;
+      const at = `${path}/${name}` as BytePath;
+      if (node.inode === undefined) {
+        entries.push({ path: at, change: { kind: 'removed' } });
+      } else if (node.inode.file.type === 'dir') {
+        const isOpaque = !node.isMerged && folder.isMerged && this.#root.lstat(at)?.type === 'dir';
+        const change = { kind: 'present', file: node.inode.file, ...(isOpaque ? { opaque: true } : {}) } as const;
+        entries.push({ path: at, change });
+        this.#collect(node, at, entries, firstNames);
+      } else entries.push({ path: at, change: presentFile(node.inode, at, firstNames) });
+    }
+  }
+
+  #find(path: BytePath): Node | 'in root' | undefined {
+    let node = this.#top;
+    for (let start = 1; start < path.length; ) {
+      const slash = path.indexOf('/', start);
+      const end = slash < 0 ? path.length : slash;
+      const child = node.children.get(path.slice(start, end));
+      if (child === undefined) return node.isMerged ? 'in root' : undefined;
+      if (child.inode === undefined) return undefined;
+      node = child;
+      start = end + 1;
+    }
+    return node;
+  }
+
+  #parentOf(path: BytePath): [Node, string] {
+    const slash = path.lastIndexOf('/');
+    return [this.#writtenFolder(path.slice(0, slash) as BytePath), path.slice(slash + 1)];
+  }
+
+  /** The folder's node in the layer; made from what the root has, where the layer had no part of it yet. */
+  #writtenFolder(path: BytePath): Node {
+    let node = this.#top;
+    for (let start = 1; start < path.length; ) {
+      const slash = path.indexOf('/', start);
+      const end = slash < 0 ? path.length : slash;
+      const name = path.slice(start, end);
+      let child = node.children.get(name);
+      if (child === undefined && node.isMerged) {
+        const file = this.#root.lstat(path.slice(0, end) as BytePath);
+        if (file !== undefined) child = folderNode({ file }, true);
+      }
+      if (child?.inode?.file.type !== 'dir') throw new Error(`internal: ${path} is no folder`);
+      node.children.set(name, child);
+      node = child;
+      start = end + 1;
+    }
+    return node;
+  }
+
+  #isRootFolder(parent: Node, path: BytePath): boolean {
+    return parent.isMerged && this.#root.lstat(path)?.type === 'dir';
+  }
+}
+
+function folderNode(inode: Inode, isMerged: boolean): Node {
+  return { inode, children: new Map(), isMerged };
+}
+
+function namesOf(folder: Node): BytePath[] {
+  const names: string[] = [];
+  for (const [name, node] of folder.children) if (node.inode !== undefined) names.push(name);
+  return names.sort() as BytePath[];
+}
+
+function presentFile(inode: Inode, path: BytePath, firstNames: Map<Inode, BytePath>): TreeEntry['change'] {
+  const { file, content } = inode;
+  const first = firstNames.get(inode);
+  if (first !== undefined) return { kind: 'present', file, hardLinkTo: first };
+  firstNames.set(inode, path);
+  return content === undefined ? { kind: 'present', file } : { kind: 'present', file, content };
+}

@@ -1,0 +1,205 @@
+import { type BigIntStats, type Dirent, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { isLayerXattr } from '../../cache/layers/overlay-format.ts';
+import { type BytePath, displayPath, hostPath } from '../core/byte-path.ts';
+import { errnoOf, SlipwayError } from '../core/errors.ts';
+import type { FileEntry, FileTree, FileType, HostState } from '../core/file-tree.ts';
+import type { IgnoreMatch, IgnorePatterns } from '../core/ignore-patterns.ts';
+import { syscalls } from '../core/syscalls.ts';
+
+const TOP: FileEntry = { type: 'dir', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 0 };
+
+/**
+ * A folder of this machine as a build sees it: without what the patterns exclude and without sockets, everything owned by
+ * root. Nothing is read before it is asked for, and what was read is remembered, so that one build sees one state. No
+ * symlink is ever followed, so that nothing outside the folder is seen. `root` is absolute. `SLIPWAY_CONTEXT_UNREADABLE` for
+ * what this user may not read.
+ */
+export function openFolderTree(root: BytePath, ignore: IgnorePatterns): FileTree {
+  return new FolderTree(root === '/' ? ('' as BytePath) : root, ignore);
+}
+
+class FolderTree implements FileTree {
+  readonly #root: BytePath;
+  readonly #ignore: IgnorePatterns;
+  readonly #entries = new Map<BytePath, FileEntry | undefined>([['/' as BytePath, TOP]]);
+  readonly #names = new Map<BytePath, readonly BytePath[]>();
+  /** Of folders. */
+  readonly #matches = new Map<string, IgnoreMatch>();
+  /** Of excluded folders, whether something in them was taken back in. */
+  readonly #exceptions = new Map<BytePath, boolean>();
+
+  constructor(root: BytePath, ignore: IgnorePatterns) {
+    this.#root = root;
+    this.#ignore = ignore;
+  }
+
+  lstat(path: BytePath): FileEntry | undefined {
+    const known = this.#entries.get(path);
+    if (known !== undefined || this.#entries.has(path)) return known;
+    const entry = this.#look(path);
+    this.#entries.set(path, entry);
+    return entry;
+  }
+
+  readdir(path: BytePath): readonly BytePath[] {
+    const known = this.#names.get(path);
+    if (known !== undefined) return known;
+    const names = this.lstat(path)?.type === 'dir' ? this.#list(path) : [];
+    this.#names.set(path, names);
+    return names;
+  }
+
+  contentPath(path: BytePath): BytePath {
+    return `${this.#root}${path}` as BytePath;
+  }
+
+  #look(path: BytePath): FileEntry | undefined {
+    const parent = parentOf(path);
+    if (this.lstat(parent)?.type !== 'dir') return undefined;
+    const place = this.contentPath(path);
+    const stats = statOf(place, path);
+    if (stats === undefined || stats.isSocket()) return undefined;
+    if (this.#isLeftOut(path, stats.isDirectory())) return undefined;
+    return new HostEntry(place, stats);
+  }
+
+  #list(path: BytePath): readonly BytePath[] {
+    const names: BytePath[] = [];
+    const prefix = path === '/' ? '/' : `${path}/`;
+    for (const found of readFolder(this.contentPath(path), path)) {
+      const name = found.name as BytePath;
+      if (!found.isSocket() && !this.#isLeftOut(`${prefix}${name}` as BytePath, found.isDirectory())) names.push(name);
+    }
+    return names.sort();
+  }
+
+  /** An excluded folder stays where something in it was taken back in. */
+  #isLeftOut(path: BytePath, isFolder: boolean): boolean {
+    const relative = path.slice(1) as BytePath;
+    const match = this.#match(relative, isFolder);
+    if (!match.isExcluded) return false;
+    if (!isFolder || !this.#ignore.hasExceptions || !this.#ignore.mayIncludeBelow(relative)) return true;
+    return !this.#hasIncluded(path);
+  }
+
+  #hasIncluded(folder: BytePath): boolean {
+    let isFound = this.#exceptions.get(folder);
+    if (isFound === undefined) {
+      isFound = this.#findIncluded(folder);
+      this.#exceptions.set(folder, isFound);
+    }
+    return isFound;
+  }
+
+  #findIncluded(folder: BytePath): boolean {
+    for (const found of readFolder(this.contentPath(folder), folder)) {
+      const path = `${folder}/${found.name}` as BytePath;
+      if (!found.isSocket() && !this.#isLeftOut(path, found.isDirectory())) return true;
+    }
+    return false;
+  }
+
+  #match(relative: BytePath, isFolder: boolean): IgnoreMatch {
+    const known = this.#matches.get(relative);
+    if (known !== undefined) return known;
+    const slash = relative.lastIndexOf('/');
+    const folder = slash < 0 ? undefined : this.#match(relative.slice(0, slash) as BytePath, true);
+    const match = this.#ignore.match(relative, folder);
+    if (isFolder) this.#matches.set(relative, match);
+    return match;
+  }
+}
+
+/** The extended attributes are read when they are asked for: few files have any, and asking costs a system call. */
+class HostEntry implements FileEntry {
+  readonly type: FileType;
+  readonly mode: number;
+  readonly uid = 0;
+  readonly gid = 0;
+  readonly size: number;
+  readonly mtime: number;
+  readonly target?: BytePath;
+  readonly device?: { readonly major: number; readonly minor: number };
+  readonly link?: string;
+  readonly host: HostState;
+  readonly #place: BytePath;
+  #xattrs: ReadonlyMap<string, string> | undefined;
+
+  constructor(place: BytePath, stats: BigIntStats) {
+    const { dev, ino, mtimeNs, ctimeNs } = stats;
+    this.#place = place;
+    this.type = typeOf(stats);
+    this.mode = Number(stats.mode) & 0o7777;
+    this.size = this.type === 'file' ? Number(stats.size) : 0;
+    this.mtime = Number(mtimeNs / 1_000_000_000n) - (mtimeNs % 1_000_000_000n < 0n ? 1 : 0);
+    this.host = { dev, ino, mtimeNs, ctimeNs };
+    if (this.type === 'symlink') this.target = readlinkSync(hostPath(place), { encoding: 'latin1' }) as BytePath;
+    if (this.type === 'char' || this.type === 'block') this.device = deviceNumbers(stats.rdev);
+    if (this.type !== 'dir' && stats.nlink > 1n) this.link = `${dev}:${ino}`;
+  }
+
+  get xattrs(): ReadonlyMap<string, string> {
+    this.#xattrs ??= this.type === 'file' || this.type === 'dir' ? readXattrs(this.#place) : NO_XATTRS;
+    return this.#xattrs;
+  }
+}
+
+const NO_XATTRS: ReadonlyMap<string, string> = new Map();
+
+function readXattrs(place: BytePath): ReadonlyMap<string, string> {
+  const found = syscalls().listXattrs(place);
+  if (found.size === 0) return NO_XATTRS;
+  const kept = [...found].filter(([name]) => isLayerXattr(name));
+  return new Map(kept.map(([name, value]) => [name, value.toString('latin1')]));
+}
+
+function statOf(place: BytePath, path: BytePath): BigIntStats | undefined {
+  try {
+    return lstatSync(hostPath(place), { bigint: true, throwIfNoEntry: false });
+  } catch (error) {
+    const errno = errnoOf(error);
+    // A name with a NUL, or one that is too long, is no file's.
+    if (errno === 'ENOTDIR' || errno === 'ENAMETOOLONG' || errno === 'ERR_INVALID_ARG_VALUE') return undefined;
+    throw unreadable(path, error);
+  }
+}
+
+function readFolder(place: BytePath, path: BytePath): Dirent[] {
+  try {
+    const options = { withFileTypes: true, encoding: 'latin1' } as const;
+    return readdirSync(place === '' ? '/' : hostPath(place), options);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return [];
+    throw unreadable(path, error);
+  }
+}
+
+function unreadable(path: BytePath, error: unknown): unknown {
+  const errno = errnoOf(error);
+  if (errno !== 'EACCES' && errno !== 'EPERM') return error;
+  const message = `cannot read "${displayPath(path)}" of the build context: ${errno}`;
+  return new SlipwayError('SLIPWAY_CONTEXT_UNREADABLE', message, {
+    hint: 'make it readable for the user that builds, or exclude it in .dockerignore',
+    cause: error,
+  });
+}
+
+function typeOf(stats: BigIntStats): FileType {
+  if (stats.isFile()) return 'file';
+  if (stats.isDirectory()) return 'dir';
+  if (stats.isSymbolicLink()) return 'symlink';
+  if (stats.isFIFO()) return 'fifo';
+  return stats.isCharacterDevice() ? 'char' : 'block';
+}
+
+/** major(3) and minor(3) of glibc. */
+function deviceNumbers(rdev: bigint): { major: number; minor: number } {
+  return {
+    major: Number(((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & 0xfffff000n)),
+    minor: Number((rdev & 0xffn) | ((rdev >> 12n) & 0xffffff00n)),
+  };
+}
+
+function parentOf(path: BytePath): BytePath {
+  return (path.slice(0, path.lastIndexOf('/')) || '/') as BytePath;
+}
