@@ -6,7 +6,8 @@ import type { OutputAttributes } from './output-attributes.ts';
 
 const COMPRESSIONS = ['gzip', 'zstd', 'estargz', 'uncompressed'] as const;
 const HIGHEST_LEVEL = { gzip: 9, estargz: 9, zstd: 22, uncompressed: 0 } as const;
-const LATEST_EPOCH = 253_402_300_799; // 9999-12-31T23:59:59Z, the last time that RFC 3339 can write
+/** 9999-12-31T23:59:59Z, the last second that RFC 3339 can write. */
+export const LATEST_EPOCH = 253_402_300_799;
 
 /** Reads the attributes that every image output has: compression, media types, annotations and times. */
 export function readImageForm(attributes: OutputAttributes, annotations: readonly Annotation[]): ImageForm {
