@@ -1,5 +1,6 @@
 import type { LayerStack } from '../../cache/layers/layer-store.ts';
 import type { KeyPart } from '../../cache/records/record-store.ts';
+import { WorkingTree } from '../../cache/trees/working-tree.ts';
 import { type Digest, digestOfJson } from '../../src/core/digest.ts';
 import type { FileTree } from '../../src/core/file-tree.ts';
 import type { InputKey, Op, OpContext } from '../solver.ts';
@@ -7,7 +8,6 @@ import type { CopyAction, FileAction, FileOp, Owner, Vertex } from '../vertex.ts
 import { applyAction } from './file/apply-action.ts';
 import { digestSources } from './file/digest-sources.ts';
 import type { SourcePlace } from './file/missing-source.ts';
-import { WorkingTree } from './file/working-tree.ts';
 import type { OpServices } from './services.ts';
 
 const SCRATCH: FileTree = {

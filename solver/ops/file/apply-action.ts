@@ -1,18 +1,19 @@
+import { cannotWrite, type Ids, makeFolders, resolveInRoot } from '../../../cache/trees/make-folders.ts';
+import type { WorkingTree } from '../../../cache/trees/working-tree.ts';
 import { type BytePath, toBytePath } from '../../../src/core/byte-path.ts';
 import { SlipwayError } from '../../../src/core/errors.ts';
 import type { FileEntry, FileTree } from '../../../src/core/file-tree.ts';
 import type { OpContext } from '../../solver.ts';
 import type { CopyAction, FileAction, MakeDirAction, MakeFileAction, Owner, RemoveAction } from '../../vertex.ts';
 import type { OpServices } from '../services.ts';
+import { addArchive } from './add-archive.ts';
 import { modeChange } from './chmod.ts';
-import { copySource, type Ids, makeFolders, resolveInRoot } from './copy-files.ts';
+import { copySource } from './copy-files.ts';
 import { copyFilter } from './copy-filter.ts';
 import { cleanComponents } from './file-pattern.ts';
 import { missingSource, type SourcePlace } from './missing-source.ts';
 import { resolveOwner } from './owner.ts';
 import { selectSources } from './select-sources.ts';
-import { unpackArchive } from './unpack-archive.ts';
-import type { WorkingTree } from './working-tree.ts';
 
 const FOLDER_MODE = 0o755;
 
@@ -56,11 +57,11 @@ async function copy(action: CopyAction, target: ActionTarget): Promise<void> {
   if (action.chmod !== undefined && mode === undefined) throw new Error(`internal: unchecked mode ${action.chmod}`);
   for (const found of sources) {
     if (action.unpack && source.tree.lstat(found.path)?.type === 'file') {
-      const isUnpacked = await unpackArchive(source.tree.contentPath(found.path), action.destination, {
+      const isUnpacked = await addArchive(source.tree.contentPath(found.path), action.destination, {
         tree,
         owner,
         now,
-        temporaryPath: target.services.temporaryPath,
+        folder: target.services.temporaryPath(),
         signal: context.signal,
       });
       if (isUnpacked) continue;
@@ -83,7 +84,7 @@ function makeFile(action: MakeFileAction, target: ActionTarget): void {
   const path = resolveInRoot(target.tree, action.destination);
   makeFolders(target.tree, parentOf(path), { parentMode: FOLDER_MODE, owner, now: target.now });
   if (target.tree.lstat(path)?.type === 'dir') {
-    throw new SlipwayError('SLIPWAY_COPY_CONFLICT', `cannot write a file to "${path}" of the image: it is a folder`);
+    throw cannotWrite(path, 'it is a folder');
   }
   const bytes = Buffer.from(action.text, 'utf8');
   const ids = owner ?? { uid: 0, gid: 0 };

@@ -1,12 +1,13 @@
-import { type BytePath, displayPath, toBytePath } from '../../../src/core/byte-path.ts';
-import { SlipwayError } from '../../../src/core/errors.ts';
-import { type FileEntry, type FileTree, resolvePath } from '../../../src/core/file-tree.ts';
+import { cannotWrite, type Ids, makeFolders, nameOfType, resolveInRoot } from '../../../cache/trees/make-folders.ts';
+import { treeContent } from '../../../cache/trees/tree-content.ts';
+import type { Inode, WorkingTree } from '../../../cache/trees/working-tree.ts';
+import type { BytePath } from '../../../src/core/byte-path.ts';
+import type { SlipwayError } from '../../../src/core/errors.ts';
+import type { FileEntry, FileTree } from '../../../src/core/file-tree.ts';
 import type { ModeChange } from './chmod.ts';
 import type { PathFilter } from './copy-filter.ts';
 import { cleanComponents } from './file-pattern.ts';
-import { hostContent } from './host-content.ts';
 import type { CopySource } from './select-sources.ts';
-import type { Inode, WorkingTree } from './working-tree.ts';
 
 export interface CopyOptions {
   /** Absolute, as written: a slash (or `/.`) at the end means a folder. */
@@ -23,12 +24,6 @@ export interface CopyOptions {
   /** Modification time of folders that are made on the way, seconds since 1970. */
   readonly now: number;
   readonly signal: AbortSignal;
-}
-
-/** A numeric user and group. */
-export interface Ids {
-  readonly uid: number;
-  readonly gid: number;
 }
 
 /**
@@ -51,31 +46,6 @@ export function copySource(from: FileTree, source: CopySource, to: WorkingTree, 
   const item = { path: source.path, entry, relative: '' as BytePath, target };
   if (entry.type === 'dir' && options.contentsOnly) copyContents(copier, item, isNew ? 'new' : 'existing');
   else copyEntry(copier, item);
-}
-
-/**
- * Makes a folder and its missing parents; what exists is left as it is. `path` is resolved. Something else in the way is
- * `SLIPWAY_COPY_CONFLICT`.
- */
-export function makeFolders(
-  to: WorkingTree,
-  path: BytePath,
-  attributes: { readonly parentMode: number; readonly owner: Ids | undefined; readonly now: number },
-): void {
-  const existing = to.lstat(path);
-  if (existing?.type === 'dir') return;
-  if (existing !== undefined) throw conflict(path, `it is a ${nameOf(existing)}, not a folder`);
-  const parent = path.slice(0, path.lastIndexOf('/')) || '/';
-  makeFolders(to, parent as BytePath, attributes);
-  const { uid, gid } = attributes.owner ?? { uid: 0, gid: 0 };
-  to.putFolder(path, { type: 'dir', mode: attributes.parentMode, uid, gid, size: 0, mtime: attributes.now });
-}
-
-/** `path` with its symlinks followed inside the tree that is being written. */
-export function resolveInRoot(to: FileTree, path: string): BytePath {
-  const resolved = resolvePath(to, toBytePath(path), 'follow');
-  if (resolved !== undefined) return resolved;
-  throw new SlipwayError('SLIPWAY_COPY_SYMLINK_LOOP', `cannot resolve "${path}": too many links (a symlink loop)`);
 }
 
 interface Copier {
@@ -145,7 +115,7 @@ function copyEntry(copier: Copier, item: Item): void {
     copyChildren(copier, item);
     return;
   }
-  if (existing?.type === 'dir') throw cannotCopyOver(target, existing, `a ${nameOf(entry)}`);
+  if (existing?.type === 'dir') throw cannotCopyOver(target, existing, `a ${nameOfType(entry.type)}`);
   to.put(target, copiedInode(copier, item));
 }
 
@@ -163,7 +133,7 @@ function copiedInode(copier: Copier, { path, entry }: Item): Inode {
   const known = entry.link === undefined ? undefined : copier.links.get(entry.link);
   if (known !== undefined) return known;
   const file = copiedAttributes(entry, copier.options);
-  const inode = entry.type === 'file' ? { file, content: hostContent(copier.from, path, entry) } : { file };
+  const inode = entry.type === 'file' ? { file, content: treeContent(copier.from, path, entry) } : { file };
   if (entry.link !== undefined) copier.links.set(entry.link, inode);
   return inode;
 }
@@ -203,22 +173,5 @@ function join(folder: BytePath, name: BytePath): BytePath {
 }
 
 function cannotCopyOver(target: BytePath, existing: FileEntry, what: string): SlipwayError {
-  return conflict(target, `cannot copy ${what} over a ${nameOf(existing)}`);
-}
-
-function conflict(target: BytePath, why: string): SlipwayError {
-  return new SlipwayError('SLIPWAY_COPY_CONFLICT', `cannot write to "${displayPath(target)}" of the image: ${why}`);
-}
-
-function nameOf(entry: FileEntry): string {
-  const names = {
-    file: 'file (non-directory)',
-    dir: 'folder (directory)',
-    symlink: 'symlink (non-directory)',
-    char: 'device',
-    block: 'device',
-    fifo: 'fifo',
-    socket: 'socket',
-  } as const;
-  return names[entry.type];
+  return cannotWrite(target, `cannot copy ${what} over a ${nameOfType(existing.type)}`);
 }

@@ -1,7 +1,7 @@
+import type { Ids } from '../../../cache/trees/make-folders.ts';
 import type { FileTree } from '../../../src/core/file-tree.ts';
 import { findGroup, findUser, parseId, readUserFiles, type UserFiles } from '../../../src/core/unix-users.ts';
 import type { Owner } from '../../vertex.ts';
-import type { Ids } from './copy-files.ts';
 
 /** What an owner comes to, and the names that the root does not know: those are root's, as in BuildKit. */
 export interface ResolvedOwner {

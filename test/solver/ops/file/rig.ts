@@ -1,6 +1,6 @@
 import type { TreeEntry } from '../../../../cache/layers/layer-store.ts';
+import { WorkingTree } from '../../../../cache/trees/working-tree.ts';
 import { applyAction } from '../../../../solver/ops/file/apply-action.ts';
-import { WorkingTree } from '../../../../solver/ops/file/working-tree.ts';
 import type { OpServices } from '../../../../solver/ops/services.ts';
 import type { CopyAction, FileAction } from '../../../../solver/vertex.ts';
 import { displayPath } from '../../../../src/core/byte-path.ts';

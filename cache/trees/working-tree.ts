@@ -1,7 +1,7 @@
-import type { TreeContent, TreeEntry } from '../../../cache/layers/layer-store.ts';
-import type { BytePath } from '../../../src/core/byte-path.ts';
-import type { FileEntry, FileTree } from '../../../src/core/file-tree.ts';
-import { hostContent } from './host-content.ts';
+import type { BytePath } from '../../src/core/byte-path.ts';
+import type { FileEntry, FileTree } from '../../src/core/file-tree.ts';
+import type { TreeContent, TreeEntry } from '../layers/layer-store.ts';
+import { treeContent } from './tree-content.ts';
 
 /** A file that was written into a working tree. Names that share one are hard links of each other. */
 export interface Inode {
@@ -67,7 +67,7 @@ export class WorkingTree implements FileTree {
     if (found !== 'in root') return found?.inode;
     const file = this.#root.lstat(path);
     if (file?.type !== 'file') return file === undefined ? undefined : { file };
-    return { file, content: hostContent(this.#root, path, file) };
+    return { file, content: treeContent(this.#root, path, file) };
   }
 
   /** Writes anything but a folder, in place of whatever is there. The parent folder must exist. */

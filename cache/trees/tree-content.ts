@@ -1,13 +1,13 @@
 import { lstatSync } from 'node:fs';
-import type { TreeContent } from '../../../cache/layers/layer-store.ts';
-import { type BytePath, hostPath } from '../../../src/core/byte-path.ts';
-import type { FileEntry, FileTree } from '../../../src/core/file-tree.ts';
+import { type BytePath, hostPath } from '../../src/core/byte-path.ts';
+import type { FileEntry, FileTree } from '../../src/core/file-tree.ts';
+import type { TreeContent } from '../layers/layer-store.ts';
 
 /**
  * Where the bytes of a regular file of `tree` are, in the state in which the tree saw them; for trees that do not say, in the
  * state of now.
  */
-export function hostContent(tree: FileTree, path: BytePath, file: FileEntry): TreeContent {
+export function treeContent(tree: FileTree, path: BytePath, file: FileEntry): TreeContent {
   const host = tree.contentPath(path);
   const mtimeNs = file.host?.mtimeNs ?? lstatSync(hostPath(host), { bigint: true }).mtimeNs;
   return { kind: 'host', path: host, mtimeNs };

@@ -1,9 +1,10 @@
-import type { ArchiveFile } from '../../../cache/tar/archive-files.ts';
-import type { TarEntry } from '../../../cache/tar/tar-entry.ts';
-import { type BytePath, displayPath } from '../../../src/core/byte-path.ts';
-import { SlipwayError } from '../../../src/core/errors.ts';
-import { type FileEntry, type FileTree, resolvePath } from '../../../src/core/file-tree.ts';
-import { type Ids, makeFolders } from './copy-files.ts';
+import { type BytePath, displayPath } from '../../src/core/byte-path.ts';
+import { SlipwayError } from '../../src/core/errors.ts';
+import { type FileEntry, type FileTree, resolvePath } from '../../src/core/file-tree.ts';
+import { isLayerXattr } from '../layers/overlay-format.ts';
+import type { TarEntry } from '../tar/tar-entry.ts';
+import type { ArchiveFile } from './archive-files.ts';
+import { type Ids, makeFolders } from './make-folders.ts';
 import type { WorkingTree } from './working-tree.ts';
 
 const FOLDER_MODE = 0o755;
@@ -104,7 +105,8 @@ export class ArchiveWriter {
   }
 
   #attributes(entry: TarEntry): FileEntry {
-    const { type, size, mtime, target, device, xattrs } = entry;
+    const { type, size, mtime, target, device } = entry;
+    const xattrs = [...(entry.xattrs ?? [])].filter(([name]) => isLayerXattr(name));
     if (type === 'hardlink') throw new Error('internal: a hard link has no attributes of its own');
     return {
       type,
@@ -115,7 +117,7 @@ export class ArchiveWriter {
       mtime,
       ...(target === undefined ? undefined : { target }),
       ...(device === undefined ? undefined : { device }),
-      ...(xattrs === undefined ? undefined : { xattrs }),
+      ...(xattrs.length === 0 ? undefined : { xattrs: new Map(xattrs) }),
     };
   }
 

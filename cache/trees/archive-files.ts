@@ -1,8 +1,8 @@
 import { closeSync, constants, fstatSync, ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import type { BytePath } from '../../src/core/byte-path.ts';
 import type { TreeContent } from '../layers/layer-store.ts';
-import type { TarEntry } from './tar-entry.ts';
-import type { TarVisitor } from './tar-reader.ts';
+import type { TarEntry } from '../tar/tar-entry.ts';
+import type { TarVisitor } from '../tar/tar-reader.ts';
 
 /** An entry of an archive, and where the bytes of a regular file were put. */
 export interface ArchiveFile {
