@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../core/errors.ts';
 import type { ProcessIO } from '../core/executor.ts';
 import { containerSyscalls } from './container-syscalls.ts';
+import { requireProgram } from './oci-runtime.ts';
 
 /** How the runtime ended: its exit status, which is the container's own (128 + number for a signal). */
 export interface ContainerExit {
@@ -17,21 +18,23 @@ const TERM_GRACE_MS = 300;
 const SIGTERM_BIT = 1n << 14n;
 
 /**
- * Runs an OCI runtime in the foreground until its container and every process of it are gone. The runtime is the first
- * process of a pid namespace, and dies with this one: whichever way either ends, the kernel ends all that it started.
- * An aborted `signal` sends SIGTERM to the container's command, then kills everything.
+ * Runs an OCI runtime in the foreground until its container and every process of it are gone; `command` is its absolute path
+ * and arguments. The runtime is the first process of a pid namespace, and dies with this process: whichever way either ends, the
+ * kernel ends all that it started. An aborted `signal` sends SIGTERM to the container's command, then kills everything.
  */
 export async function runContainer(
   command: readonly string[],
   io: ProcessIO,
   signal: AbortSignal,
 ): Promise<ContainerExit> {
+  const [setpriv, unshare] = [requireProgram('setpriv'), requireProgram('unshare')];
   const { pipe, inPidNamespace } = containerSyscalls();
   const [stdout, stderr] = [pipe(), pipe()];
   let child: ChildProcess;
   try {
     child = inPidNamespace(() =>
-      spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
+      // A /proc of the new pid namespace, since runtimes look their children up there.
+      spawn(setpriv, ['--pdeathsig', 'KILL', unshare, '--mount-proc', ...command], {
         stdio: ['ignore', stdout.write, stderr.write],
         // A session of its own: Ctrl-C reaches slipway alone, which then ends the container in its way.
         detached: true,
@@ -68,7 +71,7 @@ async function stopContainer(runtime: ChildProcess): Promise<void> {
   const init = containerInit(runtime.pid);
   if (init !== undefined && catchesTerm(init)) {
     sendSignal(init, 'SIGTERM');
-    await Promise.race([once(runtime, 'exit'), delay(TERM_GRACE_MS)]);
+    await Promise.race([once(runtime, 'exit'), delay(TERM_GRACE_MS, undefined, { ref: false })]);
   }
   if (runtime.exitCode === null && runtime.signalCode === null) runtime.kill('SIGKILL');
 }

@@ -16,18 +16,19 @@ import { inUserNamespace } from '../core/user-namespace.ts';
 import { runContainer } from './container-process.ts';
 import { type MountPlace, makeMountStubs } from './mount-stubs.ts';
 import { hostsFile, resolvConfFile } from './network-files.ts';
-import { type OciRuntime, supportsSeccomp } from './oci-runtime.ts';
+import type { OciRuntime } from './oci-runtime.ts';
 import { kernelMounts, type OciMount, ociSpec } from './oci-spec.ts';
 import { mountOverlay } from './overlay.ts';
 import { PrivateMounts } from './private-mounts.ts';
 import { rootView } from './root-view.ts';
 import { runtimeFailure } from './runtime-failure.ts';
+import { SeccompFilters } from './seccomp/seccomp-filters.ts';
 import { prepareMount } from './step-mounts.ts';
 
 export interface OciExecutorOptions {
   readonly runtime: OciRuntime;
-  /** A folder of the store that stays empty on disk; containers' mounts lie on it, seen by this process alone. */
-  readonly mountPoint: string;
+  /** A folder of the store for the executor alone, made where it is missing. Any number of processes may share it. */
+  readonly stateDir: string;
   /** A folder of the store for what is thrown away: leftovers in it are garbage. */
   readonly scratchDir: string;
 }
@@ -38,13 +39,14 @@ export class OciExecutor implements Executor {
   readonly #runtime: OciRuntime;
   readonly #mounts: PrivateMounts;
   readonly #scratchDir: string;
-  #seccomp: boolean | undefined;
+  readonly #seccomp: SeccompFilters;
 
   constructor(options: OciExecutorOptions) {
     this.name = options.runtime.name;
     this.#runtime = options.runtime;
-    this.#mounts = new PrivateMounts(options.mountPoint);
+    this.#mounts = new PrivateMounts(`${options.stateDir}/mnt`);
     this.#scratchDir = options.scratchDir;
+    this.#seccomp = new SeccompFilters(options.runtime, options.stateDir);
   }
 
   async run(
@@ -96,15 +98,10 @@ export class OciExecutor implements Executor {
       mounts: placed.flatMap(({ path, mount }) =>
         mount === undefined ? [] : [{ destination: Buffer.from(path, 'latin1').toString(), ...mount }],
       ),
-      seccomp: this.#hasSeccomp(),
+      seccomp: this.#seccomp.filter(spec.security),
       userNamespace: inUserNamespace(),
     });
     writeFileSync(`${folder}/config.json`, JSON.stringify(config), { mode: 0o600 });
-  }
-
-  #hasSeccomp(): boolean {
-    this.#seccomp ??= supportsSeccomp(this.#runtime);
-    return this.#seccomp;
   }
 }
 

@@ -40,6 +40,15 @@ export function findProgram(name: string, env: Readonly<Record<string, string | 
     .find((path) => path !== undefined);
 }
 
+/** Absolute path of a program of util-linux, which every distribution has. `SLIPWAY_PROGRAM_MISSING`. */
+export function requireProgram(name: string): string {
+  const path = findProgram(name, process.env);
+  if (path !== undefined) return path;
+  throw new SlipwayError('SLIPWAY_PROGRAM_MISSING', `RUN needs the program ${name}, which was not found`, {
+    hint: 'install util-linux (apt-get install -y util-linux, apk add util-linux)',
+  });
+}
+
 /** Whether the runtime was built with libseccomp. Spawns it. */
 export function supportsSeccomp(runtime: OciRuntime): boolean {
   const { stdout } = spawnSync(runtime.path, ['--version'], { encoding: 'utf8', env: {} });

@@ -3,7 +3,8 @@ import { SlipwayError } from '../core/errors.ts';
 import type { NetworkMode, ProcessSpec, SecurityMode, Ulimit } from '../core/executor.ts';
 import type { UnixUser } from '../core/unix-users.ts';
 import { boundingCapabilities, DEFAULT_CAPABILITIES } from './capabilities.ts';
-import { defaultSeccompProfile, type SeccompProfile } from './seccomp/default-profile.ts';
+import type { SeccompProfile } from './seccomp/default-profile.ts';
+import type { SeccompFilter } from './seccomp/seccomp-filters.ts';
 
 /** `mounts[]` of the OCI runtime specification. */
 export interface OciMount {
@@ -43,6 +44,7 @@ export interface OciSpec {
     readonly resources?: object;
     readonly seccomp?: SeccompProfile;
   };
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 /** What a container is besides its process: decided by the executor from the root, the machine and the runtime. */
@@ -53,8 +55,8 @@ export interface ContainerSetting {
   readonly cwd: string;
   /** Mounts of the step and files of the executor's own, after the kernel's filesystems. */
   readonly mounts: readonly OciMount[];
-  /** Whether the runtime can load a seccomp filter. */
-  readonly seccomp: boolean;
+  /** Undefined for a process without a filter. */
+  readonly seccomp: SeccompFilter | undefined;
   readonly userNamespace: boolean;
 }
 
@@ -82,7 +84,6 @@ const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/pro
 export function ociSpec(spec: ProcessSpec, setting: ContainerSetting): OciSpec {
   const insecure = isInsecure(spec.security);
   const capabilities = insecure ? boundingCapabilities() : DEFAULT_CAPABILITIES;
-  const seccomp = setting.seccomp && !insecure ? defaultSeccompProfile(capabilities) : undefined;
   const { uid, gid, groups } = setting.user;
   return {
     ociVersion: '1.0.2',
@@ -109,8 +110,9 @@ export function ociSpec(spec: ProcessSpec, setting: ContainerSetting): OciSpec {
       namespaces: namespaces(spec.network),
       maskedPaths: insecure ? [] : MASKED_PATHS,
       readonlyPaths: insecure ? [] : READONLY_PATHS,
-      ...(seccomp === undefined ? {} : { seccomp }),
+      ...(setting.seccomp === undefined ? {} : { seccomp: setting.seccomp.profile }),
     },
+    annotations: setting.seccomp?.annotations ?? {},
   };
 }
 
