@@ -30,8 +30,22 @@ export interface FrontendRequest {
   readonly resources?: ResourceLimits;
   readonly cgroupParent?: string;
   readonly hostname?: string;
-  /** SOURCE_DATE_EPOCH, seconds. */
+  /** SOURCE_DATE_EPOCH of the environment, seconds; a build argument or global ARG of that name wins. */
   readonly epoch?: number;
+  /** Set where no platform was asked for: the result keeps its base's, rather than `platform`. */
+  readonly implicitPlatform?: boolean;
+  /** Set where one Dockerfile is built for several platforms: step names then say which. */
+  readonly multiPlatform?: boolean;
+  /** What the main context's .dockerignore leaves out, for the check CopyIgnoredFile. */
+  readonly contextIgnore?: ContextIgnore;
+  /** Results of other targets, by name, for contexts of kind `target`. */
+  readonly targets?: Readonly<Record<string, Definition>>;
+}
+
+/** An ignore file's patterns and what they do to a path of the context. */
+export interface ContextIgnore {
+  readonly patterns: readonly string[];
+  excludes(path: string): boolean;
 }
 
 /** What stands behind a `--build-context` name. A folder of the host is read as a LocalOp of that name. */
@@ -62,6 +76,8 @@ export interface Definition {
   readonly config: ImageConfig;
   readonly warnings: readonly LintWarning[];
   readonly platform: Platform;
+  /** SOURCE_DATE_EPOCH in effect, seconds. */
+  readonly epoch?: number;
 }
 
 /** Text to definition. Throws SlipwayError with a source for everything that BuildKit refuses. */

@@ -1,0 +1,126 @@
+import { type Vertex, vertex } from '../../solver/vertex.ts';
+import { SlipwayError, type SourceExcerpt } from '../../src/core/errors.ts';
+import type { FrontendRequest } from '../frontend.ts';
+import type { Dockerfile } from '../instructions/instruction.ts';
+import type { Linter } from '../lint/linter.ts';
+import { setLast } from '../stages/global-args.ts';
+import { located } from '../stages/located.ts';
+import type { GlobalArgs, Stage } from '../stages/stage.ts';
+import { convertStep } from './convert-step.ts';
+import { enterFolder } from './convert-workdir.ts';
+import { draftOf } from './image-draft.ts';
+import { type StageStart, startOf } from './stage-roots.ts';
+import type { Root, StageState } from './stage-state.ts';
+import { nextStepName } from './step-name.ts';
+
+/** What conversion of stages is given, beside the stages. */
+export interface ConvertScope {
+  readonly dockerfile: Dockerfile;
+  readonly request: FrontendRequest;
+  readonly globals: GlobalArgs;
+  readonly linter: Linter;
+}
+
+/** Carries out every stage on paper. `stages`: resolved, in order, with everything that they need. */
+export function convertStages(stages: readonly Stage[], scope: ConvertScope): ReadonlyMap<Stage, StageState> {
+  const context = vertex({ kind: 'local', name: 'context' }, [], { name: '[internal] load build context' });
+  const states = new Map<Stage, StageState>();
+  // What `--from` names comes last in the order of stages, and needs none of them.
+  const implicit = stages.filter((stage) => stage.from === undefined);
+  const written = stages.filter((stage) => stage.from !== undefined);
+  for (const stage of [...implicit, ...written]) states.set(stage, convertStage(stage, { ...scope, states, context }));
+  return states;
+}
+
+interface StageScope extends ConvertScope {
+  readonly states: ReadonlyMap<Stage, StageState>;
+  readonly context: Vertex;
+}
+
+function convertStage(stage: Stage, scope: StageScope): StageState {
+  const source: SourceExcerpt = { range: stage.range, text: scope.dockerfile.text };
+  const state = located(source, () => beginStage(stage, scope, source));
+  for (const step of stage.steps) {
+    const source = { range: step.range, text: scope.dockerfile.text };
+    const linter = scope.linter.under(step.instruction.comments);
+    const rootOf = (from: Stage, problem: string) => finishedRoot(from, scope, problem);
+    located(source, () => convertStep(state, { ...scope, step, source, linter, rootOf }));
+  }
+  return state;
+}
+
+/** A context that stands in for a stage is there from the beginning, wherever the stage stands. */
+function finishedRoot(from: Stage, scope: StageScope, problem: string): Root {
+  const state = scope.states.get(from);
+  if (state !== undefined) return state.root;
+  if (from.replacement !== undefined) return beginning(from, scope, (ref) => `FROM ${ref}`).root;
+  throw new SlipwayError('SLIPWAY_STAGE_LATER', problem, {
+    hint: `move ${from.name ? `the stage ${from.name}` : 'that stage'} above the stage that takes from it`,
+  });
+}
+
+function beginStage(stage: Stage, scope: StageScope, source: SourceExcerpt): StageState {
+  const parent = stage.parent === undefined ? undefined : scope.states.get(stage.parent);
+  const draft = emptyState(stage, scope, parent);
+  const name = (ref: string) =>
+    nextStepName(`FROM ${ref}`, draft, { request: scope.request, step: { isTrigger: false } });
+  const start: StageStart =
+    parent === undefined
+      ? beginning(stage, scope, name, source)
+      : { root: parent.root, image: { ...parent.image, author: parent.image.author ?? '' }, platform: parent.platform };
+  const state: StageState = { ...draft, ...start, image: draftOf(start.image), stepsNamed: draft.stepsNamed };
+  for (const variable of state.image.config.Env ?? []) {
+    const equals = variable.indexOf('=');
+    if (equals < 0) setLast(state.env, variable, '');
+    else setLast(state.env, variable.slice(0, equals), variable.slice(equals + 1));
+  }
+  if (state.image.config.WorkingDir) enterFolder(state.image.config.WorkingDir, state);
+  if (state.image.config.User) state.user = state.image.config.User;
+  return state;
+}
+
+function emptyState(stage: Stage, { request }: StageScope, parent: StageState | undefined): StageState {
+  const steps = stage.steps.filter(({ instruction }) => NAMED.has(instruction.kind)).length;
+  const hasFetch = stage.from !== undefined && stage.base?.kind === 'image' && stage.base.contextName === undefined;
+  return {
+    stage,
+    platform: request.platform,
+    root: 'scratch',
+    env: new Map(parent?.env),
+    workdir: '/',
+    user: '',
+    image: draftOf({
+      architecture: '',
+      os: '',
+      config: {},
+      history: [],
+      rootfs: { type: 'layers', diff_ids: [] },
+    }),
+    buildArgs: [...(parent?.buildArgs ?? [])],
+    hasWorkdir: parent?.hasWorkdir ?? false,
+    lastSeen: new Map(),
+    ignoreCache: isUncached(stage, request),
+    stepsNamed: 0,
+    stepCount: steps + (hasFetch ? 1 : 0),
+  };
+}
+
+/** The instructions that are numbered in step names. */
+const NAMED: ReadonlySet<string> = new Set(['add', 'copy', 'run', 'workdir']);
+
+function isUncached({ name }: Stage, { noCache }: FrontendRequest): boolean {
+  if (noCache === 'all') return true;
+  return name !== undefined && noCache.some((stage) => stage.toLowerCase() === name);
+}
+
+function beginning(
+  stage: Stage,
+  { request }: StageScope,
+  name: (ref: string) => string,
+  source?: SourceExcerpt,
+): StageStart {
+  if (stage.base === undefined) throw new Error(`internal: the base ${stage.baseName} was not resolved`);
+  const start = startOf(stage.base, stage.platform ?? request.platform, name);
+  if (source === undefined || start.root === 'scratch') return start;
+  return { ...start, root: { ...start.root, options: { ...start.root.options, stage: stage.label, source } } };
+}

@@ -1,0 +1,159 @@
+import { SlipwayError, type SourceExcerpt } from '../../src/core/errors.ts';
+import { suggest } from '../../src/core/suggest.ts';
+import type { FrontendRequest } from '../frontend.ts';
+import type { Dockerfile, FromInstruction, Instruction } from '../instructions/instruction.ts';
+import type { Linter } from '../lint/linter.ts';
+import { checkDefaultBases, expandFrom } from './expand-from.ts';
+import { evaluateGlobalArgs, predefinedArgs, setLast } from './global-args.ts';
+import { located } from './located.ts';
+import { type ContextLookup, contextLookup } from './named-contexts.ts';
+import { parseEpoch } from './source-date-epoch.ts';
+import type { GlobalArgs, Stage, StagePlan } from './stage.ts';
+import { checkCycles, type StageNames, stepOf } from './stage-sources.ts';
+
+/** What planning needs to know. */
+export interface PlanScope {
+  readonly dockerfile: Dockerfile;
+  readonly request: FrontendRequest;
+  readonly linter: Linter;
+}
+
+/**
+ * The stages of a Dockerfile with names, bases, global ARGs and what each step takes from where. Reaches nothing outside; images
+ * are resolved afterwards. Throws BuildKit's errors for blank bases, unknown targets, cycles and stage numbers that are none.
+ */
+export function planStages(scope: PlanScope): StagePlan {
+  const { dockerfile, request } = scope;
+  const written = splitStages(dockerfile);
+  const globals = globalArgs(scope, written);
+  const byName = new Map<string, Stage>();
+  const contexts = contextLookup(request.contexts);
+  const isLonely = written.length === 1 && !namesImages(written[0]?.instructions ?? []);
+  const stages: Stage[] = [];
+  for (const { from } of written) {
+    const label = from.stageName ?? `stage-${stages.length}`;
+    const stage = planStage(from, {
+      ...scope,
+      globals,
+      byName,
+      contexts,
+      index: stages.length,
+      label: isLonely ? '' : label,
+    });
+    stages.push(stage);
+    if (stage.name !== undefined) byName.set(stage.name, stage);
+  }
+  const names: StageNames = { stages, byName };
+  const target = targetOf(request.target, names);
+  for (const [index, { instructions }] of written.entries()) {
+    const stage = stages[index];
+    if (stage === undefined || stage.replacement !== undefined) continue;
+    stage.steps = instructions.map((instruction) => stepOf(instruction, { dockerfile, names }));
+  }
+  checkCycles(stages, dockerfile.text);
+  return { stages, target, globals };
+}
+
+interface WrittenStage {
+  readonly from: FromInstruction;
+  readonly instructions: Instruction[];
+}
+
+function splitStages(dockerfile: Dockerfile): readonly WrittenStage[] {
+  const stages: WrittenStage[] = [];
+  for (const instruction of dockerfile.instructions) {
+    if (instruction.kind === 'from') stages.push({ from: instruction, instructions: [] });
+    else if (stages.length > 0) stages.at(-1)?.instructions.push(instruction);
+    else if (instruction.kind !== 'arg') throw beforeFrom(instruction, dockerfile);
+  }
+  if (stages.length === 0)
+    throw new SlipwayError('SLIPWAY_DOCKERFILE_EMPTY', `${dockerfile.file}: dockerfile contains no stages to build`, {
+      hint: 'a Dockerfile needs a FROM; `FROM scratch` begins with nothing',
+    });
+  return stages;
+}
+
+function beforeFrom(instruction: Instruction, { text }: Dockerfile): SlipwayError {
+  return new SlipwayError(
+    'SLIPWAY_DOCKERFILE_INVALID',
+    `no build stage in current context: ${instruction.keyword} stands before the first FROM`,
+    { hint: 'only ARG may stand before the first FROM', source: { range: instruction.range, text } },
+  );
+}
+
+/** Whether any instruction takes files from somewhere by name. */
+function namesImages(instructions: readonly Instruction[]): boolean {
+  return instructions.some(
+    (instruction) =>
+      (instruction.kind === 'copy' && instruction.from !== undefined) ||
+      (instruction.kind === 'run' && instruction.mounts.length > 0),
+  );
+}
+
+function globalArgs({ dockerfile, request, linter }: PlanScope, written: readonly WrittenStage[]): GlobalArgs {
+  const stage = request.target ?? written.at(-1)?.from.stageName;
+  const predefined = predefinedArgs(request, stage);
+  const defaults = evaluateGlobalArgs(dockerfile, predefined, {});
+  checkDefaultBases(
+    written.map(({ from }) => from),
+    defaults.values,
+    { dockerfile, linter },
+  );
+  const { values, declared } = evaluateGlobalArgs(dockerfile, predefined, request.buildArgs);
+  const text = request.buildArgs.SOURCE_DATE_EPOCH ?? values.get('SOURCE_DATE_EPOCH');
+  const epoch = text === undefined ? undefined : parseEpoch(text);
+  if (values.has('SOURCE_DATE_EPOCH')) {
+    if (epoch === undefined) values.delete('SOURCE_DATE_EPOCH');
+    else setLast(values, 'SOURCE_DATE_EPOCH', String(epoch));
+  }
+  return { values, declared, epoch };
+}
+
+interface StageScope extends PlanScope {
+  readonly globals: GlobalArgs;
+  readonly byName: ReadonlyMap<string, Stage>;
+  readonly contexts: ContextLookup;
+  readonly index: number;
+  readonly label: string;
+}
+
+function planStage(from: FromInstruction, scope: StageScope): Stage {
+  const { dockerfile, request, byName, contexts } = scope;
+  const source: SourceExcerpt = { range: from.range, text: dockerfile.text };
+  return located(source, () => {
+    const linter = scope.linter.under(from.comments);
+    const { baseName, platform, usedArgs } = expandFrom(from, { dockerfile, globals: scope.globals, linter });
+    const replacement =
+      from.stageName === undefined ? undefined : contexts(from.stageName, platform ?? request.platform);
+    const parent = replacement === undefined ? byName.get(baseName) : undefined;
+    return {
+      index: scope.index,
+      name: from.stageName,
+      label: scope.label,
+      from,
+      range: from.range,
+      baseName,
+      parent,
+      platform,
+      replacement,
+      usedArgs,
+      steps: [],
+      base: undefined,
+      hasTriggers: 'unknown',
+    };
+  });
+}
+
+function targetOf(target: string | undefined, { stages, byName }: StageNames): Stage {
+  const found = target ? byName.get(target.toLowerCase()) : stages.at(-1);
+  if (found !== undefined) return found;
+  const labels = stages.map((stage) => stage.name ?? stage.label);
+  const meant = suggest(target ?? '', labels);
+  throw new SlipwayError(
+    'SLIPWAY_TARGET_UNKNOWN',
+    `target stage ${JSON.stringify(target)} could not be found${meant === undefined ? '' : ` (did you mean ${meant}?)`}`,
+    {
+      hint: `the stages are ${labels.filter(Boolean).join(', ') || 'unnamed'}; a target is named by its name after AS`,
+    },
+  );
+}
