@@ -1,4 +1,5 @@
-import { SlipwayError, type SourceExcerpt } from './errors.ts';
+import { type BytePath, displayPath } from './byte-path.ts';
+import { SlipwayError } from './errors.ts';
 import { cleanPath, compilePathPattern, type PathTest } from './path-pattern.ts';
 
 /** A pattern and the line of the ignore file that it stands in, from 1. */
@@ -7,45 +8,30 @@ export interface PatternLine {
   readonly line: number;
 }
 
-/** What decided about a path: the pattern as cleaned, with its `!`, and its line where it comes from a file. */
-export interface DecidingPattern {
-  readonly pattern: string;
-  readonly line?: number;
-}
+/** What decided about a path: the pattern as cleaned, with its `!`, and its line. */
+export type DecidingPattern = PatternLine;
 
-export interface IgnoreVerdict {
-  readonly ignored: boolean;
+/** The answer for a path; it is also what the answers for the paths below it are built on. */
+export interface IgnoreMatch {
+  readonly isExcluded: boolean;
   /** The last pattern that said something about the path or its parents; undefined where none did. */
   readonly by?: DecidingPattern;
-}
-
-/** The verdict on a folder together with what its patterns said, for the verdicts on what is in it. */
-export interface FolderVerdict extends IgnoreVerdict {
-  /** By pattern: whether it matches the folder or one above it. Undefined where none does. */
+  /** By pattern: whether it matches the path or one above it. Undefined where none does. */
   readonly matches: Uint8Array | undefined;
 }
 
 /**
- * A list of patterns, where the last that matches decides, `!` takes a path out again, and what matches a folder matches everything in
- * it: PatternMatcher.MatchesUsingParentResults of moby/patternmatcher, as BuildKit walks a context with it. Paths are relative, with
- * slashes, as text.
+ * A list of patterns, where the last that matches decides, `!` takes a path in again, and what matches a folder matches everything in
+ * it: PatternMatcher.MatchesUsingParentResults of moby/patternmatcher, as BuildKit walks a context with it. Paths are relative and
+ * without slashes at their ends; names that are no UTF-8 are matched with U+FFFD in them.
  */
-export interface IgnoreMatcher {
+export interface IgnorePatterns {
   /** Whether any pattern starts with `!`. */
-  readonly hasExclusions: boolean;
-  /** Whether anything in an ignored folder may be taken out again; where not, the folder need not be read. */
-  mayReinclude(folder: string): boolean;
-  /** On a path alone: its parents are looked at one after the other. */
-  match(path: string): IgnoreVerdict;
-  /** On a path whose parent's verdict is known; undefined for the top of the tree. */
-  child(parent: FolderVerdict | undefined, path: string): FolderVerdict;
-}
-
-/** Where a list of patterns comes from, for errors. */
-export interface PatternOrigin {
-  /** `.dockerignore`, or the flag. */
-  readonly file: string;
-  readonly text: string;
+  readonly hasExceptions: boolean;
+  /** Whether anything in an excluded folder may be taken in again; where not, the folder need not be read. */
+  mayIncludeBelow(folder: BytePath): boolean;
+  /** With the answer for the path's folder, only the path itself is looked at; without, its parents are, from the top. */
+  match(path: BytePath, folder?: IgnoreMatch): IgnoreMatch;
 }
 
 const LONGEST_LINE = 65_536;
@@ -58,7 +44,7 @@ export function parseIgnoreFile(text: string, file = '.dockerignore'): readonly 
   const body = text.startsWith('\ufeff') ? text.slice(1) : text;
   const found: PatternLine[] = [];
   for (const [index, line] of body.split('\n').entries()) {
-    if (line.length > LONGEST_LINE) throw invalid('a line is longer than 65536 bytes', { file, text }, index + 1);
+    if (line.length > LONGEST_LINE) throw invalid('a line is longer than 65536 bytes', file, index + 1);
     if (line.startsWith('#')) continue;
     const trimmed = line.trim();
     if (trimmed === '') continue;
@@ -73,95 +59,87 @@ export function parseIgnoreFile(text: string, file = '.dockerignore'): readonly 
 
 interface Pattern {
   readonly test: PathTest;
-  readonly isExclusion: boolean;
+  readonly isException: boolean;
   /** Without `!`. */
   readonly cleaned: string;
   readonly deciding: DecidingPattern;
 }
 
-/** Throws SlipwayError for a pattern that Go's filepath.Match or regexp refuses, and for a lone `!`. */
-export function compileIgnorePatterns(lines: readonly (PatternLine | string)[], origin?: PatternOrigin): IgnoreMatcher {
+/**
+ * `file` is where they come from, for errors: an ignore file or a flag. Throws SlipwayError for a pattern that Go's filepath.Match or
+ * regexp refuses, and for a lone `!`.
+ */
+export function compileIgnorePatterns(lines: readonly PatternLine[], file: string): IgnorePatterns {
   const patterns: Pattern[] = [];
-  for (const entry of lines) {
-    const { pattern, line } = typeof entry === 'string' ? { pattern: entry, line: undefined } : entry;
+  for (const { pattern, line } of lines) {
     const trimmed = pattern.trim();
-    if (trimmed !== '') patterns.push(compile(cleanPath(trimmed), line, origin));
+    if (trimmed !== '') patterns.push(compile({ pattern: cleanPath(trimmed), line }, file));
   }
   return new PatternList(patterns);
 }
 
-function compile(pattern: string, line: number | undefined, origin: PatternOrigin | undefined): Pattern {
-  const isExclusion = pattern.startsWith('!');
-  const cleaned = isExclusion ? pattern.slice(1) : pattern;
-  if (cleaned === '')
-    throw invalid('illegal exclusion pattern: "!"', origin, line, 'write the path that it takes out: !path');
+function compile(deciding: DecidingPattern, file: string): Pattern {
+  const { pattern, line } = deciding;
+  const isException = pattern.startsWith('!');
+  const cleaned = isException ? pattern.slice(1) : pattern;
+  if (cleaned === '') throw invalid('illegal exclusion pattern: "!"', file, line);
   const test = compilePathPattern(cleaned);
-  if (typeof test === 'object')
-    throw invalid(
-      `${test.problem}: ${JSON.stringify(pattern)}`,
-      origin,
-      line,
-      'write \\[ for a bracket in a file name',
-    );
-  return { test, isExclusion, cleaned, deciding: { pattern, ...(line === undefined ? {} : { line }) } };
+  if (typeof test === 'object') throw invalid(`${test.problem}: ${JSON.stringify(pattern)}`, file, line);
+  return { test, isException, cleaned, deciding };
 }
 
-function invalid(message: string, origin: PatternOrigin | undefined, line?: number, hint?: string): SlipwayError {
-  const source: SourceExcerpt | undefined =
-    origin === undefined || line === undefined
-      ? undefined
-      : { range: { file: origin.file, startLine: line, endLine: line }, text: origin.text };
-  return new SlipwayError(
-    'SLIPWAY_PATTERN_INVALID',
-    `${origin === undefined ? 'ignore pattern' : origin.file}${line === undefined ? '' : ` line ${line}`}: ${message}`,
-    { ...(hint === undefined ? {} : { hint }), ...(source === undefined ? {} : { source }) },
-  );
+function invalid(message: string, file: string, line: number): SlipwayError {
+  return new SlipwayError('SLIPWAY_PATTERN_INVALID', `${file}:${line}: ${message}`, {
+    hint: 'a pattern is a path with *, ?, ** and […]; put a backslash before a bracket that is part of a name, and a path after !',
+  });
 }
 
 const SPECIAL = /[*[\]?^\\]/;
 
-class PatternList implements IgnoreMatcher {
-  readonly hasExclusions: boolean;
+class PatternList implements IgnorePatterns {
+  readonly hasExceptions: boolean;
   readonly #patterns: readonly Pattern[];
   /** Of the patterns with `!`, what they start with; undefined where one of them may match anywhere. */
-  readonly #reincluded: readonly string[] | undefined;
+  readonly #included: readonly string[] | undefined;
 
   constructor(patterns: readonly Pattern[]) {
     this.#patterns = patterns;
-    const starts = patterns.filter(({ isExclusion }) => isExclusion).map(({ cleaned }) => withoutTrailingGlob(cleaned));
-    this.hasExclusions = starts.length > 0;
-    this.#reincluded = starts.some((start) => SPECIAL.test(start)) ? undefined : starts.map((start) => `${start}/`);
+    const starts = patterns.filter(({ isException }) => isException).map(({ cleaned }) => withoutTrailingGlob(cleaned));
+    this.hasExceptions = starts.length > 0;
+    this.#included = starts.some((start) => SPECIAL.test(start)) ? undefined : starts.map((start) => `${start}/`);
   }
 
-  mayReinclude(folder: string): boolean {
-    return this.#reincluded === undefined || this.#reincluded.some((start) => start.startsWith(`${folder}/`));
+  mayIncludeBelow(folder: BytePath): boolean {
+    return this.#included === undefined || this.#included.some((start) => start.startsWith(`${displayPath(folder)}/`));
   }
 
-  match(path: string): IgnoreVerdict {
-    let verdict: FolderVerdict | undefined;
-    for (let slash = path.indexOf('/', 1); slash !== -1; slash = path.indexOf('/', slash + 1))
-      verdict = this.child(verdict, path.slice(0, slash));
-    return this.child(verdict, path);
+  match(path: BytePath, folder?: IgnoreMatch): IgnoreMatch {
+    const text = displayPath(path);
+    if (folder !== undefined) return this.#below(folder, text);
+    let match = NO_MATCH;
+    for (let slash = text.indexOf('/', 1); slash !== -1; slash = text.indexOf('/', slash + 1))
+      match = this.#below(match, text.slice(0, slash));
+    return this.#below(match, text);
   }
 
-  child(parent: FolderVerdict | undefined, path: string): FolderVerdict {
-    const inherited = parent?.matches;
+  #below(folder: IgnoreMatch, path: string): IgnoreMatch {
+    const inherited = folder.matches;
     let matches: Uint8Array | undefined = inherited;
-    let ignored = false;
+    let isExcluded = false;
     let by: DecidingPattern | undefined;
     for (let index = 0; index < this.#patterns.length; index++) {
       const pattern = this.#patterns[index];
       if (pattern === undefined) continue;
       if (inherited?.[index] !== 1) {
         // A pattern that could change nothing is not asked, and is not known to match in the folders below either.
-        if (pattern.isExclusion !== ignored || !pattern.test(path)) continue;
+        if (pattern.isException !== isExcluded || !pattern.test(path)) continue;
         if (matches === undefined || matches === inherited) matches = this.#copy(inherited);
         matches[index] = 1;
       }
-      ignored = !pattern.isExclusion;
+      isExcluded = !pattern.isException;
       by = pattern.deciding;
     }
-    return by === undefined ? UNTOUCHED : { ignored, by, matches };
+    return by === undefined ? NO_MATCH : { isExcluded, by, matches };
   }
 
   #copy(matches: Uint8Array | undefined): Uint8Array {
@@ -169,7 +147,7 @@ class PatternList implements IgnoreMatcher {
   }
 }
 
-const UNTOUCHED: FolderVerdict = { ignored: false, matches: undefined };
+const NO_MATCH: IgnoreMatch = { isExcluded: false, matches: undefined };
 
 function withoutTrailingGlob(pattern: string): string {
   return pattern.replace(/\/\*\*$/, '').replace(/\/\*$/, '');
