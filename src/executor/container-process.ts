@@ -27,26 +27,11 @@ export async function runContainer(
   io: ProcessIO,
   signal: AbortSignal,
 ): Promise<ContainerExit> {
-  const [setpriv, unshare] = [requireProgram('setpriv'), requireProgram('unshare')];
-  const { pipe, inPidNamespace } = containerSyscalls();
+  const { pipe } = containerSyscalls();
   const [stdout, stderr] = [pipe(), pipe()];
-  let child: ChildProcess;
-  try {
-    child = inPidNamespace(() =>
-      // A /proc of the new pid namespace, since runtimes look their children up there.
-      spawn(setpriv, ['--pdeathsig', 'KILL', unshare, '--mount-proc', ...command], {
-        stdio: ['ignore', stdout.write, stderr.write],
-        // A session of its own: Ctrl-C reaches slipway alone, which then ends the container in its way.
-        detached: true,
-        cwd: '/',
-        // Nothing of the user's environment: it may hold credentials.
-        env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
-      }),
-    );
-  } finally {
-    closeSync(stdout.write);
-    closeSync(stderr.write);
-  }
+  const child = spawnInNamespaces(command, [stdout.write, stderr.write]);
+  closeSync(stdout.write);
+  closeSync(stderr.write);
   const outputs = [read(stdout.read, io.stdout.bind(io)), read(stderr.read, io.stderr.bind(io))];
   const stop = () => void stopContainer(child);
   signal.addEventListener('abort', stop, { once: true });
@@ -60,6 +45,22 @@ export async function runContainer(
   }
 }
 
+/**
+ * `unshare` stays as the parent of the namespace's first process. It dies with slipway and kills its child then; runtimes look their
+ * own children up in /proc, so that is one of the new namespace.
+ */
+function spawnInNamespaces(command: readonly string[], [stdout, stderr]: readonly [number, number]): ChildProcess {
+  const unshare = [requireProgram('unshare'), '--pid', '--fork', '--kill-child=KILL', '--mount-proc', '--'];
+  return spawn(requireProgram('setpriv'), ['--pdeathsig', 'KILL', '--', ...unshare, ...command], {
+    stdio: ['ignore', stdout, stderr],
+    // A session of its own: Ctrl-C reaches slipway alone, which then ends the container in its way.
+    detached: true,
+    cwd: '/',
+    // Nothing of the user's environment: it may hold credentials.
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+  });
+}
+
 /** A real pipe, not the socket that Node would make: programs open /dev/stdout and /dev/stderr, which a socket does not allow. */
 async function read(fd: number, take: (data: Uint8Array) => void): Promise<void> {
   const socket = new Socket({ fd, readable: true, writable: false });
@@ -67,19 +68,22 @@ async function read(fd: number, take: (data: Uint8Array) => void): Promise<void>
   await once(socket, 'close');
 }
 
-async function stopContainer(runtime: ChildProcess): Promise<void> {
-  const init = containerInit(runtime.pid);
-  if (init !== undefined && catchesTerm(init)) {
-    sendSignal(init, 'SIGTERM');
-    await Promise.race([once(runtime, 'exit'), delay(TERM_GRACE_MS, undefined, { ref: false })]);
+/** The kernel lets nothing of a pid namespace outlive its first process, and `unshare` ends when that is done. */
+async function stopContainer(unshare: ChildProcess): Promise<void> {
+  const runtime = onlyChild(unshare.pid);
+  const command = onlyChild(runtime);
+  if (command !== undefined && catchesTerm(command)) {
+    sendSignal(command, 'SIGTERM');
+    await Promise.race([once(unshare, 'exit'), delay(TERM_GRACE_MS, undefined, { ref: false })]);
   }
-  if (runtime.exitCode === null && runtime.signalCode === null) runtime.kill('SIGKILL');
+  if (unshare.exitCode !== null || unshare.signalCode !== null) return;
+  // Before there is a runtime there is nothing to wait for.
+  sendSignal(runtime ?? onlyChild(unshare.pid) ?? unshare.pid, 'SIGKILL');
 }
 
-/** The runtime's one child: the container's command. */
-function containerInit(runtime: number | undefined): number | undefined {
+function onlyChild(pid: number | undefined): number | undefined {
   try {
-    const children = readFileSync(`/proc/${runtime}/task/${runtime}/children`, 'utf8').trim().split(' ');
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
     return children.length === 1 && children[0] !== '' ? Number(children[0]) : undefined;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return undefined;
@@ -98,7 +102,8 @@ function catchesTerm(pid: number): boolean {
   }
 }
 
-function sendSignal(pid: number, signal: NodeJS.Signals): void {
+function sendSignal(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
   try {
     process.kill(pid, signal);
   } catch (error) {

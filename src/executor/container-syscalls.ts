@@ -10,8 +10,6 @@ export interface ContainerSyscalls {
   openInRoot(root: string, path: Uint8Array): number;
   /** Both ends of a pipe, close-on-exec. */
   pipe(): { readonly read: number; readonly write: number };
-  /** Runs `spawn`; the process that it spawns is the first of a pid namespace of its own, and its death ends all others there. */
-  inPidNamespace<T>(spawn: () => T): T;
   /**
    * A mount of type `type` made by fsconfig(2), which takes any number of parameters of any length where mount(2) takes a page;
    * `undefined` as a value is a flag. Throws ENOSYS below Linux 5.2, EINVAL for a parameter that the kernel does not know.
@@ -25,7 +23,6 @@ const O_CLOEXEC = 0o2000000;
 const O_PATH = 0o10000000;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
-const CLONE_NEWPID = 0x20000000;
 const FSCONFIG = { setFlag: 0, setString: 1, create: 6 } as const;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
 
@@ -50,8 +47,6 @@ function load(): ContainerSyscalls {
   const pipe2 = libc.func('int pipe2(_Out_ int*, int)');
   const open = libc.func('int open(const char*, int)');
   const close = libc.func('int close(int)');
-  const unshare = libc.func('int unshare(int)');
-  const setns = libc.func('int setns(int, int)');
 
   const check = (result: number, call: string, object: string): number => {
     if (result >= 0) return result;
@@ -60,7 +55,6 @@ function load(): ContainerSyscalls {
     throw Object.assign(new Error(`${code}: ${call} '${object}'`), { code, errno: -number, syscall: call });
   };
   const openPath = (path: string, flags: number) => check(open(path, flags | O_CLOEXEC), 'open', path);
-  let ownPidNamespace: number | undefined;
 
   return {
     openInRoot: (root, path) => {
@@ -80,15 +74,6 @@ function load(): ContainerSyscalls {
       check(pipe2(ends, O_CLOEXEC), 'pipe2', '');
       const [read = -1, write = -1] = ends;
       return { read, write };
-    },
-    inPidNamespace: (spawn) => {
-      ownPidNamespace ??= openPath('/proc/self/ns/pid', 0);
-      check(unshare(CLONE_NEWPID), 'unshare', 'pid namespace');
-      try {
-        return spawn();
-      } finally {
-        check(setns(ownPidNamespace, CLONE_NEWPID), 'setns', 'pid namespace');
-      }
     },
     mountByParameters: (type, target, parameters) => {
       const context = check(fsopen(SYSCALL.fsopen, type, 1), 'fsopen', type);
