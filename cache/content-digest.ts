@@ -1,12 +1,13 @@
 import { createHash, hash } from 'node:crypto';
-import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, lstatSync, readSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { type BytePath, displayPath, hostPath } from '../src/core/byte-path.ts';
 import { digestOf } from '../src/core/digest.ts';
-import { errnoOf, SlipwayError } from '../src/core/errors.ts';
+import { SlipwayError } from '../src/core/errors.ts';
 import type { FileEntry, FileTree, HostState } from '../src/core/file-tree.ts';
 import type { ContentDigest, ContentDigester, ContentSelection } from './content-selection.ts';
 import type { FileDigests, HostFile } from './file-digests.ts';
+import { checkUnchanged, openHostFile } from './layers/host-content.ts';
 
 /** Longest time that the event loop is held while files are digested, in milliseconds. */
 const SLICE = 40;
@@ -98,7 +99,7 @@ function digestFile(tree: FileTree, path: BytePath, { known, buffer, entry }: Fi
   const file = { path: hostFile, size: entry.size, state };
   const remembered = known.lookup(file);
   if (remembered !== undefined) return remembered;
-  const digest = readAndHash(file, path, buffer);
+  const digest = readAndHash(file, buffer);
   known.note(file, digest);
   return digest;
 }
@@ -107,51 +108,29 @@ function stateOf(file: BytePath): HostState | undefined {
   return lstatSync(hostPath(file), { bigint: true, throwIfNoEntry: false });
 }
 
-/** Reads the very file that was looked at: another one in its place, or a growing one, is an error. */
-function readAndHash(file: HostFile, path: BytePath, buffer: Buffer): string {
-  const descriptor = openRegular(file.path, path);
+/** Reads the very file that was looked at: another one in its place, or a growing one, is `SLIPWAY_CONTEXT_CHANGED`. */
+function readAndHash({ path, size, state }: HostFile, buffer: Buffer): string {
+  const seen = { path, size, mtimeNs: state.mtimeNs };
+  const descriptor = openHostFile(seen);
   try {
-    if (!isUnchanged(descriptor, file)) throw changed(path);
     let count = readSync(descriptor, buffer, 0, buffer.length, null);
-    if (count < buffer.length) {
-      if (count !== file.size) throw changed(path);
-      return hash('sha256', buffer.subarray(0, count), 'hex');
-    }
+    if (count === size && count < buffer.length) return hash('sha256', buffer.subarray(0, count), 'hex');
     const running = createHash('sha256');
     let total = 0;
-    for (; count > 0 && total <= file.size; count = readSync(descriptor, buffer, 0, buffer.length, null)) {
+    for (; count > 0 && total <= size; count = readSync(descriptor, buffer, 0, buffer.length, null)) {
       running.update(buffer.subarray(0, count));
       total += count;
     }
-    if (total !== file.size) throw changed(path);
+    checkUnchanged(descriptor, seen);
+    if (total !== size) throw changed(path);
     return running.digest('hex');
   } finally {
     closeSync(descriptor);
   }
 }
 
-function isUnchanged(descriptor: number, { size, state }: HostFile): boolean {
-  const found = fstatSync(descriptor, { bigint: true });
-  return found.isFile() && found.ino === state.ino && found.size === BigInt(size) && found.mtimeNs === state.mtimeNs;
-}
-
-/** O_NONBLOCK, so that a FIFO that took the file's place does not hang the build. */
-function openRegular(file: BytePath, path: BytePath): number {
-  try {
-    return openSync(hostPath(file), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === 'ENOENT' || errno === 'ELOOP' || errno === 'ENOTDIR' || errno === 'ENXIO') throw changed(path);
-    if (errno !== 'EACCES' && errno !== 'EPERM') throw error;
-    throw new SlipwayError('SLIPWAY_FILE_DENIED', `cannot read ${displayPath(path)}: ${errno}`, {
-      hint: 'make it readable for the user that builds, or exclude it in .dockerignore',
-      cause: error,
-    });
-  }
-}
-
 function changed(path: BytePath): SlipwayError {
   return new SlipwayError('SLIPWAY_CONTEXT_CHANGED', `${displayPath(path)} changed while the build was reading it`, {
-    hint: 'build again when nothing writes to the files',
+    hint: 'build again once nothing writes to the context',
   });
 }

@@ -1,5 +1,4 @@
-import type { BytePath } from '../../src/core/byte-path.ts';
-import type { FileTree } from '../../src/core/file-tree.ts';
+import type { TreeEntry } from '../layers/layer-store.ts';
 
 /** Which folder a `RUN --mount=type=cache` wants, and how it shares it (Dockerfile reference, "RUN --mount=type=cache"). */
 export interface CacheMountRequest {
@@ -18,9 +17,8 @@ export interface CacheMountRequest {
 export interface CacheMountSeed {
   /** Tells seeds apart, such as a content digest of what is copied. */
   readonly identity: string;
-  /** Opens the tree to copy `path` (a folder) from; called only for a new folder. */
-  open(): Promise<FileTree & Disposable>;
-  readonly path: BytePath;
+  /** What a new folder has in it, paths from `/`; asked for only if one is made. */
+  entries(): Promise<readonly TreeEntry[]>;
 }
 
 /** A folder in use. Disposing lets others that wait for it go on; its contents stay. */

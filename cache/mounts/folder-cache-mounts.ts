@@ -1,0 +1,79 @@
+import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import { digestOfJson, hexOf } from '../../src/core/digest.ts';
+import { errnoOf } from '../../src/core/errors.ts';
+import { overlayXattrPrefixOf } from '../layers/overlay-format.ts';
+import { writeTree } from '../layers/write-tree.ts';
+import { type Lease, openLeases } from '../leases.ts';
+import type { Store } from '../store.ts';
+import type { CacheMount, CacheMountRequest, CacheMountStore } from './cache-mount-store.ts';
+
+/** How often a waiting `locked` mount looks again, in milliseconds. */
+const POLL = 50;
+/** The mounted folder inside a cache's own one, which is never empty because of it: a rename cannot replace one that is in use. */
+const CONTENT = 'content';
+
+/**
+ * Cache mounts as folders `mounts/<hash>-<n>/content`: `n` above 0 are those that `private` and `shared` users got because others
+ * were in the way. Who is using which stands in the store's leases, so that a process that dies lets go of its own.
+ */
+export function openCacheMounts(store: Store): CacheMountStore {
+  const leases = openLeases(store.database);
+  return {
+    async acquire(request, signal) {
+      const { id, mode, uid, gid, seed, sharing } = request;
+      const hash = hexOf(digestOfJson({ id, mode, uid, gid, seed: seed?.identity }));
+      for (let slot = 0; ; slot = sharing === 'locked' ? 0 : slot + 1) {
+        signal.throwIfAborted();
+        const name = `${hash}-${slot}`;
+        const lease = leases.tryHold(`mount:${name}`, sharing === 'shared' ? 'shared' : 'exclusive');
+        if (lease !== undefined) return await openFolder(store, { name, request, lease, signal });
+        if (sharing === 'locked') await setTimeout(POLL, undefined, { signal });
+      }
+    },
+  };
+}
+
+interface FolderRequest {
+  readonly name: string;
+  readonly request: CacheMountRequest;
+  readonly lease: Lease;
+  readonly signal: AbortSignal;
+}
+
+async function openFolder(store: Store, { name, request, lease, signal }: FolderRequest): Promise<CacheMount> {
+  const folder = `${store.folder('mounts')}/${name}`;
+  try {
+    if (!existsSync(folder)) await makeFolder(store, folder, { request, signal });
+  } catch (error) {
+    lease[Symbol.dispose]();
+    throw error;
+  }
+  return { path: `${folder}/${CONTENT}`, [Symbol.dispose]: () => lease[Symbol.dispose]() };
+}
+
+/** Made aside and renamed into place, so that nobody sees one that is half filled; of two that are made at once one wins. */
+async function makeFolder(
+  store: Store,
+  folder: string,
+  { request, signal }: { readonly request: CacheMountRequest; readonly signal: AbortSignal },
+): Promise<void> {
+  const { mode, uid, gid, seed } = request;
+  const temporary = store.temporaryPath();
+  const content = `${temporary}/${CONTENT}`;
+  mkdirSync(content, { recursive: true, mode: 0o700 });
+  if (seed !== undefined)
+    await writeTree(
+      await seed.entries(),
+      { root: content, prefix: overlayXattrPrefixOf(store), below: undefined },
+      signal,
+    );
+  if (uid !== 0 || gid !== 0) chownSync(content, uid, gid);
+  chmodSync(content, mode);
+  try {
+    renameSync(temporary, folder);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') throw error;
+    rmSync(temporary, { recursive: true });
+  }
+}

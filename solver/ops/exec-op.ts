@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto';
+import type { LayerStack } from '../../cache/layers/layer-store.ts';
+import type { ProcessSpec } from '../../src/core/executor.ts';
+import type { Op, OpContext } from '../solver.ts';
+import type { ExecOp, Vertex } from '../vertex.ts';
+import { requireAllowed } from './exec/entitlements.ts';
+import { execCacheMap } from './exec/exec-key.ts';
+import { captureOutput } from './exec/output.ts';
+import { type PreparedMounts, prepareMounts } from './exec/prepare-mounts.ts';
+import type { OpServices } from './services.ts';
+
+/** What BuildKit calls every container; what a RUN learns of its host's name ends up in images, so it is always the same. */
+const HOSTNAME = 'buildkitsandbox';
+/** Where commands are looked for if nothing says so, as in BuildKit. */
+const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/**
+ * RUN: a process on top of the root; what it changes is one layer more. Throws at once, before anything is solved, for what the
+ * user has to allow and did not (`SLIPWAY_ENTITLEMENT_MISSING`).
+ */
+export function createExecOp(op: ExecOp, vertex: Vertex, services: OpServices): Op {
+  requireAllowed(op, services.entitlements);
+  return {
+    cacheMap: async () => execCacheMap(op, vertex, services),
+    exec: async (inputs, context) => {
+      const root = rootOf(op, inputs);
+      await using held = new AsyncDisposableStack();
+      const mounts = await prepareMounts({ op, vertex, inputs, services, signal: context.signal }, held);
+      const { lowerDirs } = held.use(await services.layers.mount(root, context.signal));
+      const layer = held.use(await services.layers.prepare());
+      const writable = { lowerDirs, upperDir: layer.upperDir, workDir: layer.workDir };
+      await run(op, { services, context, mounts, writable });
+      return [...root, await layer.commit()];
+    },
+  };
+}
+
+function rootOf(op: ExecOp, inputs: readonly (LayerStack | 'local')[]): LayerStack {
+  const root = op.root === 'scratch' ? [] : inputs[op.root];
+  if (root === undefined || root === 'local') throw new Error('internal: a RUN needs a layer stack as its root');
+  return root;
+}
+
+interface RunOptions {
+  readonly services: OpServices;
+  readonly context: OpContext;
+  readonly mounts: PreparedMounts;
+  readonly writable: { readonly lowerDirs: readonly string[]; readonly upperDir: string; readonly workDir: string };
+}
+
+async function run(op: ExecOp, { services, context, mounts, writable }: RunOptions): Promise<void> {
+  const executor = await services.executor();
+  const output = captureOutput(context);
+  try {
+    await executor.run(processOf(op, mounts), writable, mounts.container, output.io, context);
+  } catch (error) {
+    throw output.explain(error);
+  }
+}
+
+function processOf(op: ExecOp, mounts: PreparedMounts): ProcessSpec {
+  const { proxyEnv, ...limits } = op.unkeyed;
+  return {
+    id: randomBytes(12).toString('hex'),
+    args: op.args,
+    env: environment([...op.env, ...proxyEnv, ...mounts.env]),
+    cwd: op.cwd,
+    user: op.user,
+    hostname: op.hostname ?? HOSTNAME,
+    network: op.network,
+    security: op.security,
+    ...limits,
+    devices: mounts.devices,
+  };
+}
+
+function environment(env: readonly string[]): readonly string[] {
+  return env.some((variable) => variable.startsWith('PATH=')) ? env : [...env, DEFAULT_PATH];
+}
