@@ -45,8 +45,7 @@ export const SCHEMA_STEPS: readonly string[] = [
   CREATE TABLE layers (
     id TEXT PRIMARY KEY,
     descriptor TEXT,
-    created_at INTEGER NOT NULL,
-    used_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   -- Every folder in layers/ has a row; one without is what a process left that died between writing and registering it. "below": a
   -- digest of the stack below, for the few folders that depend on it, else empty. "traits": see layers/layer-folder.ts.

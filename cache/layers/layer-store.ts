@@ -2,6 +2,7 @@ import type { BytePath } from '../../src/core/byte-path.ts';
 import type { Descriptor, LayerBlob } from '../../src/core/descriptor.ts';
 import type { DiffID } from '../../src/core/digest.ts';
 import type { FileEntry, FileTree } from '../../src/core/file-tree.ts';
+import type { OverlayXattrPrefix } from './overlay-format.ts';
 
 /**
  * Names one change set. It has at least one of three forms: `tree` (entries whose bytes lie elsewhere; lives only in this
@@ -69,11 +70,13 @@ export interface MountedStack extends Disposable {
 
 /** Layers in all their forms. Many processes share the folder; methods may be called at the same time. */
 export interface LayerStore {
+  /** Whose extended attributes mark opaque folders in this store's layers; tried out on first use, then known to the store. */
+  overlayXattrPrefix(): OverlayXattrPrefix;
   /** A layer from entries (COPY). Nothing is written until a form is asked for. */
   addTree(entries: readonly TreeEntry[]): LayerId;
   /** A layer of an image: nothing is fetched or unpacked until a form is asked for. Idempotent by diffID. */
   addBlob(descriptor: Descriptor, diffId: DiffID, source: BlobSource): LayerId;
-  /** An empty layer to write into. */
+  /** An empty layer to write into. The executor mounts it with `userxattr` where `overlayXattrPrefix()` is `user.overlay.`. */
   prepare(): Promise<ActiveLayer>;
 
   /** Whether every layer of the stack has a form that outlives this process; records whose stack has not are no hits. */

@@ -1,4 +1,4 @@
-import { mkdirSync, type Stats } from 'node:fs';
+import { type BigIntStats, mkdirSync } from 'node:fs';
 import type { BytePath } from '../../src/core/byte-path.ts';
 import { errnoOf } from '../../src/core/errors.ts';
 import { syscalls } from '../../src/core/syscalls.ts';
@@ -36,8 +36,8 @@ function probe(folder: string): OverlayXattrPrefix {
 }
 
 /** Whether overlayfs takes the file as "removed": a character device 0:0. */
-export function isWhiteout(stats: Pick<Stats, 'isCharacterDevice' | 'rdev'>): boolean {
-  return stats.rdev === 0 && stats.isCharacterDevice();
+export function isWhiteout(stats: Pick<BigIntStats, 'isCharacterDevice' | 'rdev'>): boolean {
+  return stats.rdev === 0n && stats.isCharacterDevice();
 }
 
 /**

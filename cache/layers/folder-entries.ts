@@ -1,0 +1,175 @@
+import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { type BytePath, bytePathOf, hostPath } from '../../src/core/byte-path.ts';
+import type { FileEntry, FileType } from '../../src/core/file-tree.ts';
+import { syscalls } from '../../src/core/syscalls.ts';
+import type { LayerFolder } from './layer-folder.ts';
+import type { TreeEntry } from './layer-store.ts';
+import { DEVICE_XATTR, isLayerXattr, isWhiteout, type OverlayXattrPrefix } from './overlay-format.ts';
+
+const SECOND = 1_000_000_000n;
+
+/** A file of a layer's folder: its entry, or that it stands for "removed". */
+export type FolderFile = { readonly kind: 'removed' } | { readonly kind: 'present'; readonly entry: FileEntry };
+
+/**
+ * Reads one layer's folder. Paths are absolute in it, and all their folders must be known to be folders of this layer: the
+ * kernel resolves them.
+ */
+export class FolderReader {
+  readonly path: string;
+  readonly #traits: LayerFolder['traits'];
+  readonly #prefix: () => OverlayXattrPrefix;
+
+  constructor(folder: LayerFolder, prefix: () => OverlayXattrPrefix) {
+    this.path = folder.path;
+    this.#traits = folder.traits;
+    this.#prefix = prefix;
+  }
+
+  lstat(path: BytePath): FolderFile | undefined {
+    const host = this.hostPathOf(path);
+    const stats = lstatSync(hostPath(host), { bigint: true, throwIfNoEntry: false });
+    if (stats === undefined) return undefined;
+    if (isWhiteout(stats)) return { kind: 'removed' };
+    return { kind: 'present', entry: this.#entryOf(host, stats) };
+  }
+
+  /** Names in a folder, sorted by bytes, with whether each may be a whiteout. */
+  readdir(path: BytePath): { readonly name: BytePath; readonly isDevice: boolean }[] {
+    return readdirSync(hostPath(this.hostPathOf(path)), { withFileTypes: true, encoding: 'latin1' })
+      .map((item) => ({ name: item.name as BytePath, isDevice: item.isCharacterDevice() }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Whether a folder hides what the layers below have in it. */
+  isOpaque(path: BytePath): boolean {
+    if (this.#traits?.opaque === false) return false;
+    return this.#xattrsOf(this.hostPathOf(path)).get(`${this.#prefix()}opaque`)?.toString('latin1') === 'y';
+  }
+
+  hostPathOf(path: BytePath): BytePath {
+    return `${this.path}${path}` as BytePath;
+  }
+
+  #entryOf(host: BytePath, stats: BigIntStats): FileEntry {
+    const type = typeOf(stats);
+    const entry = {
+      type,
+      mode: Number(stats.mode) & 0o7777,
+      uid: Number(stats.uid),
+      gid: Number(stats.gid),
+      size: type === 'file' ? Number(stats.size) : 0,
+      mtime: Number((stats.mtimeNs - (((stats.mtimeNs % SECOND) + SECOND) % SECOND)) / SECOND),
+      ...(type === 'symlink' ? { target: bytePathOf(readlinkSync(hostPath(host), 'buffer')) } : {}),
+      ...(type === 'char' || type === 'block' ? { device: deviceOf(stats.rdev) } : {}),
+      ...(type !== 'dir' && stats.nlink > 1n ? { link: `${this.path}:${stats.ino}` } : {}),
+      ...(type === 'file'
+        ? { host: { dev: stats.dev, ino: stats.ino, mtimeNs: stats.mtimeNs, ctimeNs: stats.ctimeNs } }
+        : {}),
+    };
+    if (this.#traits?.xattrs !== false || this.#traits.placeholders) return this.#withXattrs(host, entry);
+    return entry;
+  }
+
+  /** Xattrs are read when they are first asked for, because that costs more than all else and few ask. */
+  #withXattrs(host: BytePath, entry: FileEntry): FileEntry {
+    if (entry.type === 'file' && entry.size === 0 && this.#mayHavePlaceholders()) {
+      const standsFor = syscalls().listXattrs(host).get(DEVICE_XATTR);
+      if (standsFor !== undefined) return placeholderEntry(entry, standsFor.toString('latin1'));
+    }
+    const read = () => this.#xattrsOf(host);
+    let xattrs: ReadonlyMap<string, string> | undefined;
+    return {
+      ...entry,
+      get xattrs() {
+        xattrs ??= layerXattrs(read());
+        return xattrs;
+      },
+    };
+  }
+
+  #xattrsOf(host: BytePath): Map<string, Buffer> {
+    const xattrs = syscalls().listXattrs(host);
+    for (const feature of ['redirect', 'metacopy']) {
+      if (!xattrs.has(`${this.#prefix()}${feature}`)) continue;
+      throw new Error(
+        `internal: ${host} was written by an overlay with ${feature}, and is not complete without the layers below`,
+      );
+    }
+    return xattrs;
+  }
+
+  #mayHavePlaceholders(): boolean {
+    return this.#traits?.placeholders ?? this.#prefix() === 'user.overlay.';
+  }
+}
+
+/** All entries of a layer's folder as a tree: parents before children, children by name. Sockets are left out. */
+export function folderEntries(folder: LayerFolder, prefix: () => OverlayXattrPrefix): TreeEntry[] {
+  const reader = new FolderReader(folder, prefix);
+  const entries: TreeEntry[] = [];
+  const firstNames = new Map<string, BytePath>();
+  const walk = (parent: BytePath | '') => {
+    for (const { name } of reader.readdir((parent === '' ? '/' : parent) as BytePath)) {
+      const path = `${parent}/${name}` as BytePath;
+      const found = reader.lstat(path);
+      if (found === undefined) throw new Error(`internal: ${path} vanished from the layer ${folder.path}`);
+      if (found.kind === 'removed') {
+        entries.push({ path, change: found });
+        continue;
+      }
+      const { entry } = found;
+      if (entry.type === 'socket') continue;
+      entries.push({ path, change: presentChange(reader, path, entry, firstNames) });
+      if (entry.type === 'dir') walk(path);
+    }
+  };
+  walk('');
+  return entries;
+}
+
+function presentChange(
+  reader: FolderReader,
+  path: BytePath,
+  file: FileEntry,
+  firstNames: Map<string, BytePath>,
+): TreeEntry['change'] {
+  if (file.type === 'dir')
+    return reader.isOpaque(path) ? { kind: 'present', file, opaque: true } : { kind: 'present', file };
+  const hardLinkTo = file.link === undefined ? undefined : firstNames.get(file.link);
+  if (hardLinkTo !== undefined) return { kind: 'present', file, hardLinkTo };
+  if (file.link !== undefined) firstNames.set(file.link, path);
+  if (file.type !== 'file') return { kind: 'present', file };
+  const mtimeNs = file.host?.mtimeNs ?? 0n;
+  return { kind: 'present', file, content: { kind: 'host', path: reader.hostPathOf(path), mtimeNs } };
+}
+
+function layerXattrs(all: ReadonlyMap<string, Buffer>): Map<string, string> {
+  const kept = new Map<string, string>();
+  for (const [name, value] of all) if (isLayerXattr(name)) kept.set(name, value.toString('latin1'));
+  return kept;
+}
+
+/** The device node that an empty file with `DEVICE_XATTR` stands for. */
+function placeholderEntry(file: FileEntry, standsFor: string): FileEntry {
+  const [, type, major, minor] = /^(char|block) ([0-9]{1,10}) ([0-9]{1,10})$/.exec(standsFor) ?? [];
+  if (type === undefined) return file;
+  const { host: _host, ...attributes } = file;
+  return { ...attributes, type: type as 'char' | 'block', device: { major: Number(major), minor: Number(minor) } };
+}
+
+function typeOf(stats: BigIntStats): FileType {
+  if (stats.isFile()) return 'file';
+  if (stats.isDirectory()) return 'dir';
+  if (stats.isSymbolicLink()) return 'symlink';
+  if (stats.isCharacterDevice()) return 'char';
+  if (stats.isBlockDevice()) return 'block';
+  return stats.isFIFO() ? 'fifo' : 'socket';
+}
+
+/** gnu_dev_major(3) and gnu_dev_minor(3). */
+function deviceOf(number: bigint): { major: number; minor: number } {
+  const major = ((number >> 8n) & 0xfffn) | ((number >> 32n) & ~0xfffn);
+  const minor = (number & 0xffn) | ((number >> 12n) & ~0xffn);
+  return { major: Number(BigInt.asUintN(32, major)), minor: Number(BigInt.asUintN(32, minor)) };
+}

@@ -1,0 +1,369 @@
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  ftruncateSync,
+  futimesSync,
+  lchownSync,
+  linkSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs';
+import { type BytePath, displayPath, hostPath } from '../../src/core/byte-path.ts';
+import { errnoOf, SlipwayError } from '../../src/core/errors.ts';
+import type { FileEntry, FileTree } from '../../src/core/file-tree.ts';
+import { syscalls } from '../../src/core/syscalls.ts';
+import type { LayerTraits } from './layer-folder.ts';
+import {
+  type FolderNode,
+  type LayerModel,
+  type LayerNode,
+  type LayerPlace,
+  newFolderNode,
+  resolveParent,
+} from './layer-model.ts';
+import { checkPathLength } from './layer-path.ts';
+import { DEVICE_XATTR, isReservedXattr, type OverlayXattrPrefix } from './overlay-format.ts';
+
+export interface LayerFolderOptions {
+  /** An empty folder that only this process sees, mode 0700. */
+  readonly root: string;
+  readonly prefix: OverlayXattrPrefix;
+  /** The files below this layer, for what it says nothing of itself; called at most once. Undefined where nobody knows them. */
+  readonly below: (() => FileTree) | undefined;
+}
+
+/** What a finished folder has, and whether another stack below would have made another one. */
+export interface WrittenFolder {
+  readonly traits: LayerTraits;
+  readonly dependsOnBelow: boolean;
+}
+
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const S_IF = { file: 0o100000, char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
+const SPECIAL_BITS = 0o7000;
+
+/**
+ * Writes a layer's `dir` form. What is to be written may be hostile: a model in memory of what the layer has so far decides where a path
+ * leads, symlinks are followed in it and never by the kernel, and so nothing outside `root` is ever reached. A path that comes
+ * twice is what came last. Attributes of folders are set by `finish`, because writing into a folder changes its mtime.
+ */
+export class LayerFolderWriter {
+  readonly #root: string;
+  readonly #options: LayerFolderOptions;
+  readonly #model: LayerModel = {
+    root: newFolderNode(),
+    makeFolder: (path, replaces) => this.#makeFolder(path, replaces),
+  };
+  readonly #owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  readonly #umask = ownUmask();
+  /** Where the file lies that `openFile` made last. */
+  #pendingPath = '' as BytePath;
+  #below: FileTree | undefined;
+  #dependsOnBelow = false;
+  #traits = { opaque: false, opaqueRoot: false, xattrs: false, placeholders: false };
+
+  constructor(options: LayerFolderOptions) {
+    this.#root = options.root;
+    this.#options = options;
+  }
+
+  /** The path of the layers below is gone. What this layer itself has there stays: whiteouts apply to the layers below only. */
+  remove(path: BytePath): void {
+    const place = this.#place(path);
+    const existing = place.parent.children.get(place.name);
+    if (existing?.type === 'dir') existing.opaque = true;
+    if (existing !== undefined) return;
+    syscalls().mknod(this.#host(place.path), S_IF.char, 0, 0);
+    place.parent.children.set(place.name, { type: 'whiteout' });
+  }
+
+  /** The folder hides what the layers below have in it. */
+  makeOpaque(path: BytePath): void {
+    if (path === '/') {
+      this.#model.root.opaque = true;
+      return;
+    }
+    const place = this.#place(path);
+    const existing = place.parent.children.get(place.name);
+    if (existing?.type === 'dir') existing.opaque = true;
+    else if (existing === undefined || existing.type === 'whiteout') {
+      this.#clear(place);
+      this.#makeFolder(place.path);
+      place.parent.children.set(place.name, { ...newFolderNode(), opaque: true });
+    } else throw notFolder(path);
+  }
+
+  /** A folder, new or there already. The root's own attributes are not a layer's to set. */
+  folder(path: BytePath, file: FileEntry): void {
+    if (path === '/') return;
+    const place = this.#place(path);
+    const existing = place.parent.children.get(place.name);
+    if (existing?.type === 'dir') {
+      existing.file = file;
+      return;
+    }
+    this.#clear(place);
+    this.#makeFolder(place.path);
+    place.parent.children.set(place.name, { ...newFolderNode(), file, opaque: existing?.type === 'whiteout' });
+  }
+
+  /** A regular file of `file.size` bytes; `write` is given an open descriptor. Where it wrote less the rest is a hole. */
+  file(path: BytePath, file: FileEntry, write: (descriptor: number) => void): void {
+    const descriptor = this.openFile(path, file);
+    try {
+      write(descriptor);
+      this.finishFile(descriptor, file);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  /** As `file` in steps: the caller writes, calls `finishFile` and closes. */
+  openFile(path: BytePath, file: FileEntry): number {
+    const place = this.#place(path);
+    this.#clear(place);
+    const host = this.#host(place.path);
+    const descriptor = openSync(hostPath(host), CREATE, file.mode & 0o777);
+    place.parent.children.set(place.name, { type: 'file' });
+    this.#pendingPath = host;
+    return descriptor;
+  }
+
+  /** Sets size and attributes of the file that `openFile` made last. */
+  finishFile(descriptor: number, file: FileEntry): void {
+    ftruncateSync(descriptor, file.size);
+    const isOther = file.uid !== this.#owner.uid || file.gid !== this.#owner.gid;
+    if (isOther) asOwner(file, () => fchownSync(descriptor, file.uid, file.gid));
+    // After the change of owner, which clears setuid and setgid.
+    if ((file.mode & (this.#umask | SPECIAL_BITS)) !== 0) fchmodSync(descriptor, file.mode);
+    this.#setXattrs(this.#pendingPath, file);
+    futimesSync(descriptor, file.mtime, file.mtime);
+  }
+
+  symlink(path: BytePath, file: FileEntry): void {
+    const place = this.#place(path);
+    this.#clear(place);
+    const target = file.target ?? ('' as BytePath);
+    checkPathLength('', target);
+    const host = this.#host(place.path);
+    symlinkSync(hostPath(target), hostPath(host));
+    place.parent.children.set(place.name, { type: 'symlink', target });
+    this.#setLinkAttributes(host, file);
+  }
+
+  /** A device node or fifo. Where none may be made, an empty file that says so takes its place, so that it is not lost. */
+  node(path: BytePath, file: FileEntry & { readonly type: 'char' | 'block' | 'fifo' }): void {
+    const place = this.#place(path);
+    const { major, minor } = file.device ?? { major: 0, minor: 0 };
+    if (file.type === 'char' && major === 0 && minor === 0) {
+      // What overlayfs takes as a whiteout is one, however it came here.
+      this.remove(path);
+      return;
+    }
+    this.#clear(place);
+    const host = this.#host(place.path);
+    place.parent.children.set(place.name, { type: 'other' });
+    try {
+      syscalls().mknod(host, S_IF[file.type] | 0o600, major, minor);
+    } catch (error) {
+      if (errnoOf(error) !== 'EPERM') throw error;
+      closeSync(openSync(hostPath(host), CREATE, 0o600));
+      syscalls().setXattr(host, DEVICE_XATTR, Buffer.from(`${file.type} ${major} ${minor}`));
+      this.#traits.placeholders = true;
+    }
+    this.#setLinkAttributes(host, file);
+    chmodSync(hostPath(host), file.mode);
+    lutimesSync(hostPath(host), file.mtime, file.mtime);
+  }
+
+  /** Another name of a file of this layer; of a file of the layers below, a copy of it. */
+  link(path: BytePath, target: BytePath): void {
+    const source = this.#find(target);
+    if (source?.node.type === 'dir') throw linkError(path, target, 'is a folder');
+    if (source !== undefined && source.node.type !== 'whiteout') {
+      const place = this.#place(path);
+      if (place.path === source.path) return;
+      this.#clear(place);
+      linkSync(hostPath(this.#host(source.path)), hostPath(this.#host(place.path)));
+      place.parent.children.set(place.name, source.node);
+      return;
+    }
+    this.#copyFromBelow(path, source?.path ?? target, target);
+  }
+
+  /** Sets what is left. The folder is then as overlayfs takes it. */
+  finish(): WrittenFolder {
+    this.#finishFolder(this.#model.root, '' as BytePath);
+    chmodSync(this.#root, 0o755);
+    return { traits: this.#traits, dependsOnBelow: this.#dependsOnBelow };
+  }
+
+  #finishFolder(node: FolderNode, path: BytePath): void {
+    for (const [name, child] of node.children)
+      if (child.type === 'dir') this.#finishFolder(child, `${path}/${name}` as BytePath);
+    const isRoot = path === '';
+    if (isRoot && node.opaque) this.#traits.opaqueRoot = true;
+    if (isRoot) return;
+
+    const file = node.file ?? this.#implicitFolder(path);
+    const host = this.#host(path);
+    asOwner(file, () => chownSync(hostPath(host), file.uid, file.gid));
+    chmodSync(hostPath(host), file.mode);
+    this.#setXattrs(host, file);
+    if (node.opaque) {
+      this.#traits.opaque = true;
+      syscalls().setXattr(host, `${this.#options.prefix}opaque`, Buffer.from('y'));
+    }
+    utimesSync(hostPath(host), file.mtime, file.mtime);
+  }
+
+  /** Attributes of a folder that the layer has files in but says nothing of: those that it has below. */
+  #implicitFolder(path: BytePath): FileEntry {
+    this.#dependsOnBelow = true;
+    const below = this.#filesBelow()?.lstat(path);
+    if (below?.type === 'dir') return below;
+    return { type: 'dir', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 0 };
+  }
+
+  #filesBelow(): FileTree | undefined {
+    this.#below ??= this.#options.below?.();
+    return this.#below;
+  }
+
+  #copyFromBelow(path: BytePath, from: BytePath, written: BytePath): void {
+    this.#dependsOnBelow = true;
+    const below = this.#filesBelow();
+    const file = below?.lstat(from);
+    if (below === undefined || file === undefined) throw linkError(path, written, 'does not exist');
+    switch (file.type) {
+      case 'file': {
+        const content = readFileSync(hostPath(below.contentPath(from)));
+        this.file(path, file, (descriptor) => writeAll(descriptor, content));
+        return;
+      }
+      case 'symlink':
+        this.symlink(path, file);
+        return;
+      case 'char':
+      case 'block':
+      case 'fifo':
+        this.node(path, { ...file, type: file.type });
+        return;
+      default:
+        throw linkError(path, written, `is a ${file.type}`);
+    }
+  }
+
+  /** Where the path is in this layer, its folders made where they are not there. */
+  #place(path: BytePath): LayerPlace {
+    checkPathLength(this.#root, path);
+    const place = resolveParent(this.#model, path, 'make');
+    if (place === undefined) throw new Error(`internal: no place for ${path}`);
+    checkPathLength(this.#root, place.path);
+    return place;
+  }
+
+  #find(path: BytePath): { node: LayerNode; path: BytePath } | undefined {
+    if (path === '/') return { node: this.#model.root, path };
+    const place = resolveParent(this.#model, path, 'look');
+    const node = place?.parent.children.get(place.name);
+    return place === undefined || node === undefined ? undefined : { node, path: place.path };
+  }
+
+  #host(path: BytePath): BytePath {
+    return `${this.#root}${path}` as BytePath;
+  }
+
+  #makeFolder(path: BytePath, replaces?: LayerNode): void {
+    checkPathLength(this.#root, path);
+    if (replaces !== undefined) this.#removeNode(replaces, path);
+    mkdirSync(hostPath(this.#host(path)), { mode: 0o700 });
+  }
+
+  #clear(place: LayerPlace): void {
+    const existing = place.parent.children.get(place.name);
+    if (existing === undefined) return;
+    this.#removeNode(existing, place.path);
+    place.parent.children.delete(place.name);
+  }
+
+  #removeNode(node: LayerNode, path: BytePath): void {
+    if (node.type !== 'dir') {
+      unlinkSync(hostPath(this.#host(path)));
+      return;
+    }
+    for (const [name, child] of node.children) this.#removeNode(child, `${path}/${name}` as BytePath);
+    rmdirSync(hostPath(this.#host(path)));
+  }
+
+  #setLinkAttributes(host: BytePath, file: FileEntry): void {
+    asOwner(file, () => lchownSync(hostPath(host), file.uid, file.gid));
+    this.#setXattrs(host, file);
+    lutimesSync(hostPath(host), file.mtime, file.mtime);
+  }
+
+  #setXattrs(host: BytePath, file: FileEntry): void {
+    if (file.xattrs === undefined) return;
+    for (const [name, value] of file.xattrs) {
+      if (isReservedXattr(name)) continue;
+      this.#traits.xattrs = true;
+      try {
+        syscalls().setXattr(host, name, Buffer.from(value, 'latin1'));
+      } catch (error) {
+        // A user namespace or the filesystem may refuse kinds that only matter where they are allowed. Capabilities always matter.
+        const errno = errnoOf(error);
+        const isRefused = errno === 'EPERM' || errno === 'ENOTSUP' || errno === 'EOPNOTSUPP' || errno === 'EINVAL';
+        if (!isRefused || name === 'security.capability') throw error;
+      }
+    }
+  }
+}
+
+/** Writes all of `bytes` at the descriptor's place. */
+export function writeAll(descriptor: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
+}
+
+function asOwner(file: FileEntry, change: () => void): void {
+  try {
+    change();
+  } catch (error) {
+    if (errnoOf(error) !== 'EINVAL' && errnoOf(error) !== 'EPERM') throw error;
+    throw new SlipwayError(
+      'SLIPWAY_LAYER_OWNER_UNMAPPED',
+      `a layer has a file of owner ${file.uid}:${file.gid}, which this user's subordinate ids do not reach`,
+      { hint: 'give the user more ids in /etc/subuid and /etc/subgid (65536 are usual)', cause: error },
+    );
+  }
+}
+
+function ownUmask(): number {
+  const line = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'));
+  // process.umask() has to change it to read it.
+  return line?.[1] === undefined ? 0o777 : Number.parseInt(line[1], 8);
+}
+
+function notFolder(path: BytePath): SlipwayError {
+  return new SlipwayError(
+    'SLIPWAY_LAYER_INVALID',
+    `a layer has ${displayPath(path)} both as a folder and as something else`,
+  );
+}
+
+function linkError(path: BytePath, target: BytePath, problem: string): SlipwayError {
+  return new SlipwayError(
+    'SLIPWAY_LAYER_INVALID',
+    `a layer has ${displayPath(path)} as a hard link to ${displayPath(target)}, which ${problem}`,
+  );
+}

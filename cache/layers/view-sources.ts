@@ -1,0 +1,100 @@
+import { lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { type BytePath, displayPath, hostPath } from '../../src/core/byte-path.ts';
+import { SlipwayError } from '../../src/core/errors.ts';
+import type { FileEntry } from '../../src/core/file-tree.ts';
+import { FolderReader } from './folder-entries.ts';
+import type { LayerFolder } from './layer-folder.ts';
+import { parentOf } from './layer-path.ts';
+import type { TreeEntry } from './layer-store.ts';
+import type { OverlayXattrPrefix } from './overlay-format.ts';
+import type { ViewSource } from './stack-view.ts';
+
+/** A layer's folder as part of a view. */
+export function folderSource(folder: LayerFolder, prefix: () => OverlayXattrPrefix): ViewSource {
+  let reader: FolderReader | undefined;
+  const open = () => {
+    reader ??= new FolderReader(folder, prefix);
+    return reader;
+  };
+  return {
+    lstat: (path) => open().lstat(path),
+    readdir: (path) => open().readdir(path),
+    // Overlayfs cannot mark a layer's root as opaque, so it stands in the traits.
+    isOpaque: (path) => (path === '/' ? folder.traits?.opaqueRoot === true : open().isOpaque(path)),
+    contentPath: (path) => open().hostPathOf(path),
+  };
+}
+
+type Change = TreeEntry['change'];
+
+/** A tree layer as part of a view. Bytes that lie in memory are written below `temporary`, a path that is free, when they are asked for. */
+export function treeSource(entries: readonly TreeEntry[], temporary: string): ViewSource {
+  const changes = new Map<BytePath, Change>(entries.map(({ path, change }) => [path, change]));
+  let names: Map<BytePath, BytePath[]> | undefined;
+  const written = new Map<BytePath, BytePath>();
+  const inodeOf = (path: BytePath): Extract<Change, { kind: 'present' }> => {
+    const change = changes.get(path);
+    if (change?.kind !== 'present') throw new Error(`internal: ${path} is not in its tree`);
+    return change.hardLinkTo === undefined ? change : inodeOf(change.hardLinkTo);
+  };
+  return {
+    lstat(path) {
+      const change = changes.get(path);
+      if (change === undefined || change.kind === 'removed') return change;
+      return { kind: 'present', entry: entryOf(inodeOf(path)) };
+    },
+    readdir(path) {
+      names ??= namesByFolder(entries);
+      return (names.get(path) ?? []).map((name) => ({ name, isDevice: true }));
+    },
+    isOpaque(path) {
+      const change = changes.get(path);
+      return change?.kind === 'present' && change.opaque === true;
+    },
+    contentPath(path) {
+      const { file, content } = inodeOf(path);
+      if (content?.kind === 'host') {
+        checkHostFile(content, file);
+        return content.path;
+      }
+      const known = written.get(path);
+      if (known !== undefined) return known;
+      mkdirSync(temporary, { recursive: true, mode: 0o700 });
+      const copy = `${temporary}/${written.size}` as BytePath;
+      writeFileSync(hostPath(copy), content?.bytes ?? '', { mode: 0o600, flag: 'wx' });
+      written.set(path, copy);
+      return copy;
+    },
+  };
+}
+
+/** The entry, with the file's state on this machine where its bytes lie there. */
+function entryOf({ file, content }: Extract<Change, { kind: 'present' }>): FileEntry {
+  if (file.type !== 'file' || content?.kind === 'host' || file.host === undefined) return file;
+  const { host: _host, ...rest } = file;
+  return rest;
+}
+
+function checkHostFile(content: { readonly path: BytePath; readonly mtimeNs: bigint }, file: FileEntry): void {
+  const stats = lstatSync(hostPath(content.path), { bigint: true, throwIfNoEntry: false });
+  if (stats?.isFile() && stats.size === BigInt(file.size) && stats.mtimeNs === content.mtimeNs) return;
+  throw new SlipwayError(
+    'SLIPWAY_CONTEXT_CHANGED',
+    `${displayPath(content.path)} changed while the build was using it`,
+    { hint: 'build again once nothing writes to the context' },
+  );
+}
+
+function namesByFolder(entries: readonly TreeEntry[]): Map<BytePath, BytePath[]> {
+  const names = new Map<BytePath, BytePath[]>();
+  for (const { path } of entries) {
+    if (path === '/') continue;
+    const folder = parentOf(path);
+    const name = path.slice(path.lastIndexOf('/') + 1) as BytePath;
+    const known = names.get(folder);
+    if (known === undefined) names.set(folder, [name]);
+    else known.push(name);
+  }
+  for (const list of names.values()) list.sort();
+  return names;
+}
