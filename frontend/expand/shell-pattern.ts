@@ -106,17 +106,22 @@ interface Trial {
 
 /** Backtracking with a memory: what comes after a `*` is tried at most once from each place. */
 class Matcher {
-  private readonly tokens: readonly Token[];
-  private readonly text: readonly string[];
-  private readonly preference: Preference;
+  readonly #tokens: readonly Token[];
+  readonly #text: readonly string[];
+  readonly #preference: Preference;
+  /** By place: where its line ends. */
+  readonly #lineEnds: Uint32Array;
   /** By token and end of line: from where on everything is known not to match. */
-  private readonly hopeless = new Map<string, number>();
-  private steps = 0;
+  readonly #hopeless = new Map<number, number>();
+  #steps = 0;
 
   constructor(tokens: readonly Token[], text: readonly string[], preference: Preference) {
-    this.tokens = tokens;
-    this.text = text;
-    this.preference = preference;
+    this.#tokens = tokens;
+    this.#text = text;
+    this.#preference = preference;
+    this.#lineEnds = new Uint32Array(text.length + 1).fill(text.length);
+    for (let at = text.length - 1; at >= 0; at--)
+      this.#lineEnds[at] = text[at] === '\n' ? at : (this.#lineEnds[at + 1] ?? at);
   }
 
   /** Where the match that begins at `start` ends. */
@@ -125,8 +130,8 @@ class Matcher {
     let [token, at] = [0, start];
     for (;;) {
       [token, at] = this.#advance(token, at);
-      if (token === this.tokens.length) return at;
-      const trial = this.tokens[token]?.kind === 'star' ? this.#begin(token, at) : undefined;
+      if (token === this.#tokens.length) return at;
+      const trial = this.#tokens[token]?.kind === 'star' ? this.#begin(token, at) : undefined;
       if (trial !== undefined) trials.push(trial);
       else if (!this.#retry(trials)) return undefined;
       const current = trials.at(-1);
@@ -137,10 +142,10 @@ class Matcher {
 
   /** Over single characters, up to a `*`, the end of the pattern, or what does not match. */
   #advance(token: number, at: number): [number, number] {
-    for (; token < this.tokens.length; token++, at++) {
-      const wanted = this.tokens[token];
-      const char = this.text[at];
-      if (++this.steps > STEP_BUDGET)
+    for (; token < this.#tokens.length; token++, at++) {
+      const wanted = this.#tokens[token];
+      const char = this.#text[at];
+      if (++this.#steps > STEP_BUDGET)
         throw new SlipwayError('SLIPWAY_VARIABLE_INVALID', 'the pattern in a substitution takes too long to match');
       if (wanted === undefined || wanted.kind === 'star' || char === undefined) break;
       if (wanted.kind === 'any' ? char === '\n' : char !== wanted.char) break;
@@ -149,23 +154,25 @@ class Matcher {
   }
 
   #begin(token: number, from: number): Trial | undefined {
-    const newline = this.text.indexOf('\n', from);
-    const end = newline === -1 ? this.text.length : newline;
-    const known = this.hopeless.get(`${token}:${end}`);
+    const end = this.#lineEnds[from] ?? from;
+    const known = this.#hopeless.get(this.#key(token, end));
     const limit = known === undefined ? end : Math.min(end, known - 1);
     if (limit < from) return undefined;
-    return { token, from, limit, at: this.preference === 'shortest' ? from : limit };
+    return { token, from, limit, at: this.#preference === 'shortest' ? from : limit };
   }
 
   /** Moves the innermost trial on; gives up those that are exhausted. */
   #retry(trials: Trial[]): boolean {
     for (let trial = trials.at(-1); trial !== undefined; trial = trials.at(-1)) {
-      trial.at += this.preference === 'shortest' ? 1 : -1;
+      trial.at += this.#preference === 'shortest' ? 1 : -1;
       if (trial.at >= trial.from && trial.at <= trial.limit) return true;
       trials.pop();
-      const newline = this.text.indexOf('\n', trial.from);
-      this.hopeless.set(`${trial.token}:${newline === -1 ? this.text.length : newline}`, trial.from);
+      this.#hopeless.set(this.#key(trial.token, this.#lineEnds[trial.from] ?? trial.from), trial.from);
     }
     return false;
+  }
+
+  #key(token: number, lineEnd: number): number {
+    return token * (this.#text.length + 1) + lineEnd;
   }
 }
