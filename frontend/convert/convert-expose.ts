@@ -8,9 +8,10 @@ import type { StageState, StepScope } from './stage-state.ts';
 
 /** EXPOSE: ports and ranges, each with a protocol. */
 export function convertExpose(instruction: ExposeInstruction, state: StageState, scope: StepScope): void {
-  const { escape } = scope.dockerfile;
   const words = [...instruction.ports].sort(byBytes);
-  const specs = words.flatMap((port) => expandWords(port, (name) => state.env.get(name), { escape }));
+  const specs = words.flatMap((port) =>
+    expandWords(port, (name) => state.env.get(name), { escape: scope.dockerfile.escape }),
+  );
   const ports = specs.flatMap((spec) => {
     const port = parsePortSpec(spec);
     if (port.protocol !== port.protocol.toLowerCase()) scope.linter.report('ExposeProtoCasing', scope.step.range, spec);

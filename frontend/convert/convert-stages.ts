@@ -81,7 +81,7 @@ function beginStage(stage: Stage, scope: StageScope, source: SourceExcerpt): Sta
 
 function emptyState(stage: Stage, { request }: StageScope, parent: StageState | undefined): StageState {
   const steps = stage.steps.filter(({ instruction }) => NAMED.has(instruction.kind)).length;
-  const hasFetch = stage.from !== undefined && stage.base?.kind === 'image' && stage.base.contextName === undefined;
+  const hasBase = stage.from !== undefined && stage.parent === undefined && stage.baseName !== 'scratch';
   return {
     stage,
     platform: request.platform,
@@ -101,7 +101,7 @@ function emptyState(stage: Stage, { request }: StageScope, parent: StageState | 
     lastSeen: new Map(),
     ignoreCache: isUncached(stage, request),
     stepsNamed: 0,
-    stepCount: steps + (hasFetch ? 1 : 0),
+    stepCount: steps + (hasBase ? 1 : 0),
   };
 }
 

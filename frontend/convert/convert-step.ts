@@ -23,40 +23,56 @@ export function convertStep(state: StageState, scope: StepScope): void {
   switch (instruction.kind) {
     case 'add':
     case 'copy':
-      return convertCopy(instruction, state, scope);
+      convertCopy(instruction, state, scope);
+      break;
     case 'arg':
-      return convertArg(instruction, state, scope);
+      convertArg(instruction, state, scope);
+      break;
     case 'cmd':
-      return convertCmd(instruction, state, scope);
+      convertCmd(instruction, state, scope);
+      break;
     case 'entrypoint':
-      return convertEntrypoint(instruction, state, scope);
+      convertEntrypoint(instruction, state, scope);
+      break;
     case 'env':
-      return convertEnv(instruction, state, scope);
+      convertEnv(instruction, state, scope);
+      break;
     case 'expose':
-      return convertExpose(instruction, state, scope);
+      convertExpose(instruction, state, scope);
+      break;
     case 'from':
       throw new Error('internal: FROM is no step of a stage');
     case 'healthcheck':
-      return convertHealthcheck(instruction, state, scope);
+      convertHealthcheck(instruction, state, scope);
+      break;
     case 'label':
-      return convertLabel(instruction, state, scope);
+      convertLabel(instruction, state, scope);
+      break;
     case 'maintainer':
-      return convertMaintainer(instruction, state);
+      convertMaintainer(instruction, state);
+      break;
     case 'onbuild':
-      return convertOnbuild(instruction, state);
+      convertOnbuild(instruction, state);
+      break;
     case 'run':
-      return convertRun(instruction, state, scope);
+      convertRun(instruction, state, scope);
+      break;
     case 'shell':
-      return convertShell(instruction, state);
+      convertShell(instruction, state);
+      break;
     case 'stopsignal':
-      return convertStopsignal(instruction, state, scope);
+      convertStopsignal(instruction, state, scope);
+      break;
     case 'user':
-      return convertUser(instruction, state, scope);
+      convertUser(instruction, state, scope);
+      break;
     case 'volume':
-      return convertVolume(instruction, state, scope);
+      convertVolume(instruction, state, scope);
+      break;
     case 'workdir':
-      return convertWorkdir(instruction, state, scope);
+      convertWorkdir(instruction, state, scope);
+      break;
     default:
-      return instruction satisfies never;
+      instruction satisfies never;
   }
 }

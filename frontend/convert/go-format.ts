@@ -31,15 +31,22 @@ export function goList(texts: readonly string[]): string {
   return `[${texts.join(' ')}]`;
 }
 
-/** A health check as `%+v` writes it. */
+/** A health check as `%q` writes a pointer to one: durations as quoted texts, the number of retries as a character. */
 export function goHealthcheck(health: HealthConfig): string {
-  const durations = [
-    `Interval:${goDuration(health.Interval ?? 0)}`,
-    `Timeout:${goDuration(health.Timeout ?? 0)}`,
-    `StartPeriod:${goDuration(health.StartPeriod ?? 0)}`,
-    `StartInterval:${goDuration(health.StartInterval ?? 0)}`,
+  const durations = [health.Interval, health.Timeout, health.StartPeriod, health.StartInterval];
+  const members = [
+    goQuoteList(health.Test ?? []),
+    ...durations.map((duration = 0) => goQuote(goDuration(duration))),
+    goQuoteRune(health.Retries ?? 0),
   ];
-  return `{Test:${goList(health.Test ?? [])} ${durations.join(' ')} Retries:${health.Retries ?? 0}}`;
+  return `&{${members.join(' ')}}`;
+}
+
+function goQuoteRune(code: number): string {
+  const isRune = code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff);
+  const char = isRune ? String.fromCodePoint(code) : '\ufffd';
+  if (char === "'") return "'\\''";
+  return char === '"' ? `'"'` : `'${goQuote(char).slice(1, -1)}'`;
 }
 
 /** Nanoseconds as time.Duration prints them: `1h0m5s`, `1.5s`, `20ms`, `0s`. */

@@ -28,7 +28,7 @@ export function readScript(run: RunInstruction, state: StageState): RunScript {
   if (parseHeredocWord(command.text) === undefined)
     return plain({ form: 'shell', text: withBodies(command.text, heredocs) }, '');
   const summary = ` (${summaryOf(script.rawContent)})`;
-  if (state.image.os === 'windows' || !script.content.startsWith('#!'))
+  if (state.image.os === 'windows' || !script.rawContent.startsWith('#!'))
     return plain({ form: 'shell', text: script.content }, summary);
   return program(script, summary);
 }
