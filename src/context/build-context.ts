@@ -9,6 +9,21 @@ export interface BuildContext extends AsyncDisposable {
    * nothing excluded it.
    */
   excludedBy(path: string): { readonly file: string; readonly line: number; readonly pattern: string } | undefined;
-  /** Names near `path` that exist, for "did you mean". */
+  /** What it is, for messages: `the build context`, `the context "assets"`. */
   readonly description: string;
+}
+
+/** A Dockerfile as it was read. */
+export interface DockerfileText {
+  /** As the user would name it: the path as written, `Dockerfile` in the context, or a URL. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** What opening a context needs of its surroundings. */
+export interface ContextServices {
+  /** Gives a path that does not exist yet, below which fetched and unpacked files are kept. */
+  temporaryPath(): string;
+  readonly fetch: typeof fetch;
+  readonly signal: AbortSignal;
 }

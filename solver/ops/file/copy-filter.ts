@@ -32,9 +32,8 @@ export function copyFilter(action: CopyAction): PathFilter | undefined {
 }
 
 function compile(patterns: readonly string[], flag: string): IgnorePatterns {
-  const cleaned = patterns.map((pattern) => pattern.trim()).filter((pattern) => pattern !== '');
   return compileIgnorePatterns(
-    cleaned.map((pattern, index) => ({ pattern: pattern.replace(/(?<=.)\/+$/, ''), line: index + 1 })),
+    patterns.map((pattern, index) => ({ pattern, line: index + 1 })),
     flag,
   );
 }

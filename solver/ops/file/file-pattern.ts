@@ -1,5 +1,5 @@
 import { type BytePath, displayPath } from '../../../src/core/byte-path.ts';
-import { compileGoMatch } from '../../../src/core/go-match.ts';
+import { compileGoMatch } from './go-match.ts';
 
 /**
  * A pattern of Go's filepath.Match (`*`, `?`, `[a-z]`, `[^a]`, `\`), cut where the path in front of it needs no matching.

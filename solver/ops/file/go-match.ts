@@ -24,7 +24,7 @@ export function compileGoMatch(pattern: string): RegExp | undefined {
  * The class (`[a-z]`, `[^x]`) whose `[` is at `start`, for a regular expression with the flag `u`; `end` is the index of its
  * `]`. A range whose ends stand the wrong way round matches nothing. Undefined for a malformed one.
  */
-export function characterClass(
+function characterClass(
   characters: readonly string[],
   start: number,
 ): { readonly source: string; readonly end: number } | undefined {
@@ -49,7 +49,7 @@ export function characterClass(
 }
 
 /** One character that stands for itself, for a regular expression with the flag `u`. */
-export function literalCharacter(character: string): string {
+function literalCharacter(character: string): string {
   return `\\u{${(character.codePointAt(0) as number).toString(16)}}`;
 }
 

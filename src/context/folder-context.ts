@@ -1,0 +1,85 @@
+import { lstatSync, readFileSync, realpathSync } from 'node:fs';
+import { basename } from 'node:path';
+import { type BytePath, hostPath, toBytePath } from '../core/byte-path.ts';
+import { errnoOf, SlipwayError } from '../core/errors.ts';
+import { compileIgnorePatterns, type IgnorePatterns, parseIgnoreFile } from '../core/ignore-patterns.ts';
+import type { BuildContext } from './build-context.ts';
+import { openFolderTree } from './folder-tree.ts';
+
+/** An ignore file above this is a mistake. */
+const IGNORE_LIMIT = 16 * 1024 * 1024;
+
+export interface FolderContextOptions {
+  readonly description: string;
+  /** Path of the ignore file that is taken in place of the folder's `.dockerignore`, where it exists. */
+  readonly specificIgnoreFile?: string;
+}
+
+/**
+ * A folder of this machine as a context, with the first ignore file that exists. `SLIPWAY_CONTEXT_MISSING` and
+ * `SLIPWAY_CONTEXT_NOT_FOLDER` for a path that is no folder.
+ */
+export function openFolderContext(folder: string, options: FolderContextOptions): BuildContext {
+  const root = toBytePath(resolveFolder(folder, options.description));
+  const { patterns, file } = readIgnore(folder, options.specificIgnoreFile);
+  return {
+    tree: openFolderTree(root, patterns),
+    excludedBy: (path) => {
+      const { isExcluded, by } = patterns.match(toBytePath(path));
+      if (!isExcluded || by === undefined || !exists(`${root}/${toBytePath(path)}` as BytePath)) return undefined;
+      return { file, line: by.line, pattern: by.pattern };
+    },
+    description: options.description,
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
+
+function resolveFolder(folder: string, description: string): string {
+  try {
+    const resolved = realpathSync(folder);
+    if (lstatSync(resolved).isDirectory()) return resolved;
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno !== 'ENOENT' && errno !== 'ENOTDIR' && errno !== 'ELOOP' && errno !== 'EACCES') throw error;
+    throw new SlipwayError('SLIPWAY_CONTEXT_MISSING', `${description}: cannot open the folder "${folder}": ${errno}`, {
+      cause: error,
+    });
+  }
+  throw new SlipwayError('SLIPWAY_CONTEXT_NOT_FOLDER', `${description}: "${folder}" is a file, expected a folder`, {
+    hint: 'name the folder as the context, and the Dockerfile with -f',
+  });
+}
+
+function readIgnore(folder: string, specific: string | undefined): { patterns: IgnorePatterns; file: string } {
+  for (const path of [...(specific === undefined ? [] : [specific]), `${folder}/.dockerignore`]) {
+    const text = readIgnoreFile(path);
+    const file = basename(path);
+    if (text !== undefined) return { patterns: compileIgnorePatterns(parseIgnoreFile(text, file), file), file };
+  }
+  return { patterns: compileIgnorePatterns([], '.dockerignore'), file: '.dockerignore' };
+}
+
+function readIgnoreFile(path: string): string | undefined {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return undefined;
+  if (stats.size > IGNORE_LIMIT) {
+    throw new SlipwayError('SLIPWAY_IGNORE_INVALID', `${path}: ${stats.size} bytes are more than ${IGNORE_LIMIT}`);
+  }
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined;
+    if (errno !== 'EACCES' && errno !== 'EISDIR' && errno !== 'ELOOP') throw error;
+    throw new SlipwayError('SLIPWAY_IGNORE_INVALID', `cannot read ${path}: ${errno}`, { cause: error });
+  }
+}
+
+function exists(path: BytePath): boolean {
+  try {
+    return lstatSync(hostPath(path), { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOTDIR' || errnoOf(error) === 'ENAMETOOLONG') return false;
+    throw error;
+  }
+}
