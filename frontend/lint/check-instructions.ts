@@ -6,13 +6,14 @@ const RESERVED_STAGE_NAMES = new Set(['context', 'scratch']);
 /** The checks that need nothing but the text of the Dockerfile: casing, stage names, MAINTAINER, descriptions. */
 export function checkInstructions(dockerfile: Dockerfile, linter: Linter): void {
   for (const instruction of dockerfile.instructions) {
-    if (instruction.kind === 'from') checkFrom(instruction, linter);
-    if (instruction.kind === 'maintainer') linter.report('MaintainerDeprecated', instruction.range);
+    const own = linter.under(instruction.comments);
+    if (instruction.kind === 'from') checkFrom(instruction, own);
+    if (instruction.kind === 'maintainer') own.report('MaintainerDeprecated', instruction.range);
     if (instruction.kind === 'arg')
       checkDescription(
         instruction,
         instruction.args.map((arg) => arg.key),
-        linter,
+        own,
       );
   }
   checkStageNames(dockerfile, linter);

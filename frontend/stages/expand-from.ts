@@ -93,7 +93,7 @@ function platformOf(written: string, expanded: Expanded, { globals }: FromScope)
     if (!(cause instanceof SlipwayError)) throw cause;
     throw new SlipwayError(
       'SLIPWAY_PLATFORM_INVALID',
-      `failed to parse platform ${written}${meant}: ${cause.message}`,
+      `failed to parse platform ${written}: ${cause.message}${meant}`,
       {
         cause,
         ...(cause.hint === undefined ? {} : { hint: cause.hint }),

@@ -42,7 +42,7 @@ export function evaluateGlobalArgs(
   for (const instruction of dockerfile.instructions) {
     if (instruction.kind !== 'arg') break;
     for (const arg of instruction.args) {
-      const { value, mentions } = valueOf(arg, { dockerfile, instruction, values, buildArgs });
+      const { value, mentions } = argValue(arg, { dockerfile, instruction, values, buildArgs });
       if (value !== undefined) setLast(values, arg.key, value);
       const dependsOn = new Set(mentions);
       if (dependsOn.delete(arg.key)) for (const name of declared.get(arg.key)?.dependsOn ?? []) dependsOn.add(name);
@@ -65,7 +65,7 @@ interface ArgScope {
   readonly buildArgs: Readonly<Record<string, string>>;
 }
 
-function valueOf(
+function argValue(
   arg: ArgInstruction['args'][number],
   scope: ArgScope,
 ): { readonly value: string | undefined; readonly mentions: ReadonlySet<string> } {
