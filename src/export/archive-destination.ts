@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { OutputSpec } from '../build.ts';
 import { SlipwayError } from '../core/errors.ts';
 import type { Destination } from './destination.ts';
+import type { OutputSpec } from './output-spec.ts';
 
 export interface Surroundings {
   /** What relative destinations are relative to. */

@@ -1,6 +1,5 @@
 import type { ContentStore } from '../../cache/content/content-store.ts';
 import type { LayerStore } from '../../cache/layers/layer-store.ts';
-import type { OutputSpec } from '../build.ts';
 import { SlipwayError } from '../core/errors.ts';
 import { formatReference, parseReference } from '../core/reference.ts';
 import { type Annotation, parseAnnotation } from '../image/annotations.ts';
@@ -14,6 +13,7 @@ import { LATEST_EPOCH, readImageForm } from './image-form.ts';
 import { layoutFolderExporter } from './layout-folder-exporter.ts';
 import { localExporter } from './local-exporter.ts';
 import { OutputAttributes } from './output-attributes.ts';
+import type { OutputSpec } from './output-spec.ts';
 import { tarExporter } from './tar-exporter.ts';
 
 export interface ExporterServices extends Surroundings {
