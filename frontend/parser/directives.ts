@@ -1,4 +1,4 @@
-import { cutAtBlanks, isSpace, trimSpaceStart } from './whitespace.ts';
+import { isSpace, trimSpaceStart } from './whitespace.ts';
 
 /** The parser directives of BuildKit's directives.go; any other `# key=value` is a comment. */
 export type DirectiveName = 'syntax' | 'escape' | 'check';
@@ -46,19 +46,20 @@ export function detectSyntax(text: string): string | undefined {
   const body = withoutShebang(text);
   for (const prefix of ['#', '//'] as const) {
     const value = valueNamed('syntax', readDirectives(body, prefix));
-    if (value !== undefined) return cutAtBlanks(value).first;
+    if (value !== undefined) return value;
   }
   return syntaxOfJson(body);
 }
 
-/** The value of `# check=…`; a first line that starts with `#!` does not count. */
+/** The value of `# check=…` up to a space; a first line that starts with `#!` does not count. */
 export function detectCheck(text: string): string | undefined {
   return valueNamed('check', readDirectives(withoutShebang(text)));
 }
 
+/** Up to the first space: what follows one is for a reader. */
 function valueNamed(name: DirectiveName, directives: readonly (Directive | DuplicateDirective)[]): string | undefined {
   const found = directives.find((directive) => directive.name === name);
-  return found !== undefined && 'value' in found ? found.value : undefined;
+  return found !== undefined && 'value' in found ? found.value.split(' ', 1)[0] : undefined;
 }
 
 const KEY = /^([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=/;

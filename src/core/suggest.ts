@@ -3,7 +3,7 @@ const LONGEST = 64;
 const FARTHEST = 2;
 
 /**
- * The candidate that was probably meant: the nearest within two edits (insert, delete, replace), the first of equally near ones.
+ * The candidate that was probably meant: the nearest within two edits (insert, delete, replace, swap neighbours), the first of equally near ones.
  * Case is ignored. Undefined when nothing is near, or when a candidate equals the word (then the word is not what is wrong).
  */
 export function suggest(word: string, candidates: Iterable<string>): string | undefined {
@@ -14,22 +14,25 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
   for (const candidate of candidates) {
     if (candidate === word) return undefined;
     const found = editDistance(wanted, candidate.toLowerCase());
-    if (found < distance && found < Math.max(word.length, 2)) [nearest, distance] = [candidate, found];
+    if (found < distance && found < word.length) [nearest, distance] = [candidate, found];
   }
   return nearest;
 }
 
-/** Levenshtein's distance; anything above two may come back as three. */
+/** Levenshtein's distance with swaps (optimal string alignment); anything above two may come back as three. */
 function editDistance(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > FARTHEST) return FARTHEST + 1;
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  let before: readonly number[] = [];
+  let row: readonly number[] = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swapped = isSwap ? (before[j - 2] ?? 0) + 1 : replaced;
+      next.push(Math.min(replaced, swapped, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row[b.length] ?? 0;
 }
