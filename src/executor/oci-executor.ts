@@ -18,7 +18,7 @@ import { type MountPlace, makeMountStubs } from './mount-stubs.ts';
 import { hostsFile, resolvConfFile } from './network-files.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 import { kernelMounts, type OciMount, ociSpec } from './oci-spec.ts';
-import { mountOverlay } from './overlay.ts';
+import { mountOverlay, type OverlayXattrs } from './overlay.ts';
 import { PrivateMounts } from './private-mounts.ts';
 import { rootView } from './root-view.ts';
 import { runtimeFailure } from './runtime-failure.ts';
@@ -31,6 +31,8 @@ export interface OciExecutorOptions {
   readonly stateDir: string;
   /** A folder of the store for what is thrown away: leftovers in it are garbage. */
   readonly scratchDir: string;
+  /** How the store's layers mark removals. */
+  readonly xattrs: OverlayXattrs;
 }
 
 /** Runs steps with an OCI runtime (crun, runc). */
@@ -39,6 +41,7 @@ export class OciExecutor implements Executor {
   readonly #runtime: OciRuntime;
   readonly #mounts: PrivateMounts;
   readonly #scratchDir: string;
+  readonly #xattrs: OverlayXattrs;
   readonly #seccomp: SeccompFilters;
 
   constructor(options: OciExecutorOptions) {
@@ -46,6 +49,7 @@ export class OciExecutor implements Executor {
     this.#runtime = options.runtime;
     this.#mounts = new PrivateMounts(`${options.stateDir}/mnt`);
     this.#scratchDir = options.scratchDir;
+    this.#xattrs = options.xattrs;
     this.#seccomp = new SeccompFilters(options.runtime, options.stateDir);
   }
 
@@ -78,7 +82,7 @@ export class OciExecutor implements Executor {
   /** Everything that the runtime needs below `folder`: the root, the mounts' sources and config.json. */
   #writeBundle(folder: string, step: Step): void {
     const { spec, root, mounts, cleanup } = step;
-    const options = { folder, scratchDir: this.#scratchDir, cleanup };
+    const options = { folder, scratchDir: this.#scratchDir, xattrs: this.#xattrs, cleanup };
     const prepared = mounts.map((mount, index) => ({ target: mount.target, ...prepareMount(mount, index, options) }));
     const wanted: WantedMount[] = [
       ...kernelMounts(spec, inUserNamespace()).map(({ destination }) => ({
@@ -88,7 +92,7 @@ export class OciExecutor implements Executor {
       ...networkFileMounts(folder, spec),
       ...prepared,
     ];
-    const { rootPath, placed } = mountRoot(folder, root, wanted);
+    const { rootPath, placed } = mountRoot({ folder, xattrs: this.#xattrs }, root, wanted);
     const view = rootView(rootPath);
     const user = userOf(view, spec.user);
     const config = ociSpec(spec, {
@@ -148,7 +152,7 @@ function networkFileMounts(folder: string, spec: ProcessSpec): WantedMount[] {
 
 /** Mounts the step's root below `folder`, with a place for every mount, and says where in it each will lie. */
 function mountRoot(
-  folder: string,
+  { folder, xattrs }: { readonly folder: string; readonly xattrs: OverlayXattrs },
   root: WritableRoot,
   wanted: readonly WantedMount[],
 ): { readonly rootPath: string; readonly placed: readonly PlacedMount[] } {
@@ -158,14 +162,24 @@ function mountRoot(
   };
   const [rootPath, stubs, before] = [make('rootfs'), make('stubs'), make('before')];
   // The root as it is before the step, to look around in: read-only, since what is mounted next uses the upper folder.
-  mountOverlay(before, { lowerDirs: [make('empty'), ...root.lowerDirs, root.upperDir] }, make('before-names'));
+  mountOverlay(before, { lowerDirs: [make('empty'), ...root.lowerDirs, root.upperDir], xattrs }, make('before-names'));
   const view = rootView(before);
-  const placed = wanted.map((mount): PlacedMount => ({ ...mount, path: placeOf(view, mount.target) }));
+  const placed = wanted.map((mount) => placeMount(view, mount));
   const hasStubs = makeMountStubs(view, stubs, placed);
   syscalls().unmount(before);
   const lowerDirs = hasStubs || root.lowerDirs.length === 0 ? [...root.lowerDirs, stubs] : root.lowerDirs;
-  mountOverlay(rootPath, { lowerDirs, upper: { upperDir: root.upperDir, workDir: root.workDir } }, make('names'));
+  const upper = { upperDir: root.upperDir, workDir: root.workDir };
+  mountOverlay(rootPath, { lowerDirs, upper, xattrs }, make('names'));
   return { rootPath, placed };
+}
+
+function placeMount(view: FileTree, { target, kind, mount }: WantedMount): PlacedMount {
+  const path = placeOf(view, target);
+  if (mount?.type !== 'tmpfs') return { path, kind, ...(mount === undefined ? {} : { mount }) };
+  // As runc has it: a folder's mode stays when memory is mounted over it, and a new one is everybody's.
+  const covered = view.lstat(path);
+  const mode = covered?.type === 'dir' ? covered.mode : 0o1777;
+  return { path, kind, mount: { ...mount, options: [...mount.options, `mode=${mode.toString(8)}`] } };
 }
 
 function placeOf(view: FileTree, target: string): BytePath {

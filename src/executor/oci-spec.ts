@@ -60,7 +60,6 @@ export interface ContainerSetting {
   readonly userNamespace: boolean;
 }
 
-const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 const DEFAULT_OPEN_FILES = 1024;
 
@@ -182,12 +181,10 @@ function namespaces(network: NetworkMode): { readonly type: string }[] {
   }
 }
 
-/** PATH and HOME where the step has none, as BuildKit and runc add them. */
-function environment(env: readonly string[], user: UnixUser): string[] {
-  const has = (name: string) => env.some((entry) => entry.startsWith(`${name}=`));
-  const home = env.some((entry) => /^HOME=./s.test(entry)) ? [] : [`HOME=${user.home}`];
-  const kept = home.length === 0 ? env : env.filter((entry) => entry !== 'HOME=');
-  return [...(has('PATH') ? [] : [DEFAULT_PATH]), ...kept, ...home];
+/** HOME where the step has none, as runc adds it. */
+function environment(env: readonly string[], user: UnixUser): readonly string[] {
+  if (env.some((entry) => /^HOME=./s.test(entry))) return env;
+  return [...env.filter((entry) => entry !== 'HOME='), `HOME=${user.home}`];
 }
 
 const UNLIMITED = '18446744073709551615';

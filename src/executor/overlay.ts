@@ -2,14 +2,18 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { errnoOf, SlipwayError } from '../core/errors.ts';
 import { syscalls } from '../core/syscalls.ts';
-import { inUserNamespace } from '../core/user-namespace.ts';
 import { containerSyscalls } from './container-syscalls.ts';
 
 /** What overlayfs puts together. `lowerDirs` are lowest first, at least one; without `upper` the mount cannot be written to. */
 export interface OverlayFolders {
   readonly lowerDirs: readonly string[];
   readonly upper?: { readonly upperDir: string; readonly workDir: string };
+  /** Whose attributes mark removals in the folders: overlayfs's option `userxattr` for `user`. */
+  readonly xattrs: OverlayXattrs;
 }
+
+/** `trusted.overlay.*` or `user.overlay.*`; a user namespace has only the second. */
+export type OverlayXattrs = 'trusted' | 'user';
 
 /** mount(2) takes one page, less its last byte; longer options go another way. */
 const MOUNT_DATA_LIMIT = 4095;
@@ -28,7 +32,7 @@ export function mountOverlay(target: string, folders: OverlayFolders, scratch: s
       { hint: 'join RUN and COPY instructions, or start a new stage with COPY --from=<stage> / /' },
     );
   }
-  const flags = overlayFlags(folders.upper !== undefined);
+  const flags = overlayFlags(folders);
   const paths = [...folders.lowerDirs, ...Object.values(folders.upper ?? {})];
   const data = mountData(folders, flags);
   if (Buffer.byteLength(data) <= MOUNT_DATA_LIMIT && !paths.some((path) => /[\\,:]/.test(path))) {
@@ -44,11 +48,11 @@ export function mountOverlay(target: string, folders: OverlayFolders, scratch: s
   }
 }
 
-function overlayFlags(writable: boolean): string[] {
+function overlayFlags({ upper, xattrs }: OverlayFolders): string[] {
   const flags = ['redirect_dir=nofollow', 'index=off', 'metacopy=off'];
   // A step's root is thrown away after a crash, so nothing has to reach the disk for overlayfs's sake.
-  if (writable) flags.push('volatile');
-  if (inUserNamespace()) flags.push('userxattr');
+  if (upper !== undefined) flags.push('volatile');
+  if (xattrs === 'user') flags.push('userxattr');
   return flags;
 }
 
@@ -86,6 +90,7 @@ function mountByShortNames(
     return name;
   };
   const short: OverlayFolders = {
+    xattrs: folders.xattrs,
     lowerDirs: folders.lowerDirs.map((folder, index) => shorten(folder, index.toString(36))),
     ...(folders.upper === undefined
       ? {}

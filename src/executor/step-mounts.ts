@@ -18,7 +18,7 @@ import { containerSyscalls } from './container-syscalls.ts';
 import { lockedMountOptions } from './locked-mount-options.ts';
 import type { MountPlace } from './mount-stubs.ts';
 import type { OciMount } from './oci-spec.ts';
-import { mountOverlay } from './overlay.ts';
+import { mountOverlay, type OverlayXattrs } from './overlay.ts';
 import { relaySocket } from './relay-socket.ts';
 
 /** A mount whose source is ready: what the runtime is told, less its target, and what kind of place it needs. */
@@ -32,6 +32,7 @@ export interface StepMountOptions {
   readonly folder: string;
   /** Folder on disk for what a step writes into `discard` mounts. */
   readonly scratchDir: string;
+  readonly xattrs: OverlayXattrs;
   /** Takes what must be undone when the container is gone; undone last first. */
   readonly cleanup: DisposableStack;
 }
@@ -84,7 +85,7 @@ function overlayOf(
   stack: RootStack,
   target: string,
   access: 'ro' | 'discard',
-  { scratchDir, cleanup }: StepMountOptions,
+  { scratchDir, xattrs, cleanup }: StepMountOptions,
 ): string {
   mkdirSync(target);
   const [empty, scratch] = [`${target}-empty`, `${target}-scratch`];
@@ -92,11 +93,8 @@ function overlayOf(
   mkdirSync(scratch);
   if (access === 'ro') {
     // Without an upper folder overlayfs wants two lower ones.
-    mountOverlay(
-      target,
-      { lowerDirs: [empty, ...(stack.lowerDirs.length > 0 ? stack.lowerDirs : [scratch])] },
-      scratch,
-    );
+    const lowerDirs = [empty, ...(stack.lowerDirs.length > 0 ? stack.lowerDirs : [scratch])];
+    mountOverlay(target, { lowerDirs, xattrs }, scratch);
     return target;
   }
   mkdirSync(scratchDir, { recursive: true });
@@ -105,7 +103,7 @@ function overlayOf(
   const upper = { upperDir: `${disk}/upper`, workDir: `${disk}/work` };
   mkdirSync(upper.upperDir, 0o755);
   mkdirSync(upper.workDir);
-  mountOverlay(target, { lowerDirs: stack.lowerDirs.length > 0 ? stack.lowerDirs : [empty], upper }, scratch);
+  mountOverlay(target, { lowerDirs: stack.lowerDirs.length > 0 ? stack.lowerDirs : [empty], upper, xattrs }, scratch);
   cleanup.defer(() => syscalls().unmount(target));
   return target;
 }
