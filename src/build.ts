@@ -1,80 +1,169 @@
-import type { Digest } from './core/digest.ts';
-import type { ResourceLimits, Ulimit } from './core/executor.ts';
-import type { ProgressEvent } from './core/progress.ts';
+import { availableParallelism } from 'node:os';
+import { convert } from '../frontend/convert/convert.ts';
+import type { Definition } from '../frontend/frontend.ts';
+import { solve } from '../solver/solve.ts';
+import type { Vertex } from '../solver/vertex.ts';
+import type { BuildOptions, BuildOutcome, BuildRequest } from './build-request.ts';
+import type { BuildContext } from './context/build-context.ts';
+import { openBuildInput } from './context/open-build-input.ts';
+import { openContext } from './context/open-context.ts';
+import { formatPlatform, parsePlatform } from './core/platform.ts';
+import type { ProgressEvent, ProgressSink } from './core/progress.ts';
+import { type Engine, openEngine } from './engine.ts';
+import { runExporters } from './export/run-exporters.ts';
+import { frontendRequest } from './frontend-request.ts';
+import type { AssembledImages, PlatformResult } from './image/assemble.ts';
+import { checkSecrets } from './secrets.ts';
 
-/** Everything that `slipway build` can be told, checked and with defaults applied. Paths are relative to `cwd`. */
-export interface BuildRequest {
-  /** A folder, `-` (a tar or a Dockerfile on `stdin`), a tarball URL, a Git URL. */
-  readonly context: string;
-  /** Path relative to `cwd`, `-`, or a URL; undefined is `Dockerfile` (or `dockerfile`) in the context. */
-  readonly file?: string;
-  readonly cwd: string;
-  readonly stdin?: AsyncIterable<Uint8Array>;
-  readonly tags: readonly string[];
-  readonly target?: string;
-  readonly buildArgs: Readonly<Record<string, string>>;
-  readonly buildContexts: Readonly<Record<string, string>>;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly annotations: readonly string[];
-  readonly platforms: readonly string[];
-  readonly noCache: boolean;
-  readonly noCacheFilter: readonly string[];
-  readonly pull: boolean;
-  /** `type=…,key=value` as parsed; empty is the local image store. */
-  readonly outputs: readonly OutputSpec[];
-  readonly secrets: readonly SecretSpec[];
-  readonly ssh: readonly SshSpec[];
-  readonly network: 'default' | 'none' | 'host';
-  readonly addHosts: readonly { readonly host: string; readonly ip: string }[];
-  readonly allow: readonly string[];
-  readonly ulimits: readonly Ulimit[];
-  readonly shmSizeBytes?: number;
-  readonly resources?: ResourceLimits;
-  readonly cgroupParent?: string;
-  /** Seconds; SOURCE_DATE_EPOCH. */
-  readonly epoch?: number;
-  readonly isolation: 'auto' | 'oci' | 'native' | 'chroot';
-  readonly ociRuntime?: string;
-  /** The store's folder. */
-  readonly root: string;
-  /** The environment that build args without a value, secrets and proxies are taken from. */
-  readonly env: Readonly<Record<string, string | undefined>>;
+export type * from './build-request.ts';
+
+/**
+ * Builds what the request asks for and writes its outputs. Events come in order and end with `build-finished`, whatever happens. Rejects with a
+ * `SlipwayError` for everything that a user can mend, and with the signal's reason when it was aborted; either way nothing of the build
+ * runs any more and nothing stays mounted.
+ */
+export async function build(request: BuildRequest, options: BuildOptions = {}): Promise<BuildOutcome> {
+  const { signal = new AbortController().signal, onEvent = () => {}, stdout = process.stdout } = options;
+  const progress: ProgressSink = { emit: onEvent };
+  progress.emit({ type: 'build-started', at: Date.now(), version: 1 });
+  let outcome: Extract<ProgressEvent, { type: 'build-finished' }>['outcome'] = 'failed';
+  try {
+    signal.throwIfAborted();
+    checkSecrets(request);
+    using engine = openEngine({ request, progress, signal, stdout });
+    const built = await buildWith(engine, { request, progress, signal });
+    outcome = 'built';
+    return built;
+  } catch (error) {
+    if (signal.aborted) outcome = 'cancelled';
+    throw error;
+  } finally {
+    progress.emit({ type: 'build-finished', at: Date.now(), outcome });
+  }
 }
 
-export interface OutputSpec {
-  readonly type: 'oci' | 'docker' | 'local' | 'tar' | 'image' | 'registry' | 'cacheonly';
-  /** Path, or `-` for `BuildOptions.stdout`; undefined where the type needs none. */
-  readonly dest?: string;
-  /** All other attributes, as written. Each exporter refuses those it does not know. */
-  readonly attributes: Readonly<Record<string, string>>;
+interface Scope {
+  readonly request: BuildRequest;
+  readonly progress: ProgressSink;
+  readonly signal: AbortSignal;
 }
 
-export interface SecretSpec {
-  readonly id: string;
-  readonly source: { readonly file: string } | { readonly env: string };
+/** One build in a straight line. */
+async function buildWith(engine: Engine, { request, progress, signal }: Scope): Promise<BuildOutcome> {
+  const outputs = request.outputs.length > 0 ? request.outputs : [{ type: 'image', attributes: {} } as const];
+  const exporters = outputs.map((output) => engine.exporter(output));
+  await using contexts = new AsyncDisposableStack();
+  const input = await openBuildInput(request, engine.contextServices);
+  contexts.use(input.context);
+
+  const platforms = request.platforms.length > 0 ? request.platforms.map(parsePlatform) : [undefined];
+  const definitions = await Promise.all(
+    platforms.map((platform) => convert(frontendRequest(request, input, platform), engine.images.resolver, signal)),
+  );
+  emitWarnings(definitions, progress);
+
+  const context = namedContexts(input.context, { request, engine, contexts });
+  const roots = definitions.flatMap(({ root }) => (root === 'scratch' ? [] : [root]));
+  const stacks = await solve(roots, {
+    resolve: engine.opResolver(context),
+    records: engine.records,
+    isDurable: (stack) => engine.layers.isDurable(stack),
+    concurrency: Math.max(4, availableParallelism()),
+    progress,
+    signal,
+  });
+  const results = definitions.map((definition): PlatformResult => {
+    const { root, config, platform } = definition;
+    return { stack: stackOf(root, roots, stacks), config, platform };
+  });
+
+  const epoch = definitions.find((definition) => definition.epoch !== undefined)?.epoch ?? request.epoch;
+  const exported = await runExporters(exporters, results, {
+    layers: engine.layers,
+    content: engine.content,
+    now: Date.now(),
+    ...(epoch === undefined ? {} : { epoch }),
+    progress,
+    signal,
+  });
+  return outcomeOf(request, results, exported);
 }
 
-export interface SshSpec {
-  readonly id: string;
-  /** Agent sockets or key files; empty is `SSH_AUTH_SOCK`. */
-  readonly paths: readonly string[];
+function stackOf<Stack>(
+  root: Definition['root'],
+  roots: readonly Vertex[],
+  stacks: readonly (readonly Stack[])[],
+): readonly Stack[] {
+  if (root === 'scratch') return [];
+  const stack = stacks[roots.indexOf(root)];
+  if (stack === undefined) throw new Error('internal: a root was not solved');
+  return stack;
 }
 
-export interface BuildOptions {
-  readonly signal?: AbortSignal;
-  /** Called for every event in order, on the caller's thread; must not throw. */
-  readonly onEvent?: (event: ProgressEvent) => void;
-  /** Takes what `dest=-` writes. */
-  readonly stdout?: NodeJS.WritableStream;
+interface ContextScope {
+  readonly request: BuildRequest;
+  readonly engine: Engine;
+  readonly contexts: AsyncDisposableStack;
 }
 
-export interface BuildOutcome {
-  /** Digest of the image config: docker's image id. Undefined for an output without an image. */
-  readonly imageId?: Digest;
-  /** Digest of the manifest, or of the index for several platforms. */
-  readonly digest?: Digest;
-  readonly platforms: readonly string[];
-  readonly tags: readonly string[];
-  /** For `--metadata-file`, in buildx's keys. */
-  readonly metadata: Readonly<Record<string, unknown>>;
+/** Opens each named context when it is first read, once; `context` is the main one. */
+function namedContexts(main: BuildContext, { request, engine, contexts }: ContextScope) {
+  const opened = new Map<string, Promise<BuildContext>>([['context', Promise.resolve(main)]]);
+  const open = async (name: string) => {
+    const where = request.buildContexts[name];
+    if (where === undefined) throw new Error(`internal: there is no context ${JSON.stringify(name)}`);
+    const description = `the context "${name}"`;
+    const context = await openContext(where, { cwd: request.cwd, description }, engine.contextServices);
+    contexts.use(context);
+    return context;
+  };
+  return (name: string): Promise<BuildContext> => {
+    const known = opened.get(name) ?? open(name);
+    opened.set(name, known);
+    return known;
+  };
+}
+
+/** Once each, however many platforms found them. */
+function emitWarnings(definitions: readonly Definition[], progress: ProgressSink): void {
+  const said = new Set<string>();
+  for (const { rule, message, description, url, source } of definitions.flatMap(({ warnings }) => warnings)) {
+    const { file, startLine } = source.range;
+    const identity = `${rule} ${file} ${startLine} ${message}`;
+    if (said.has(identity)) continue;
+    said.add(identity);
+    progress.emit({
+      type: 'warning',
+      at: Date.now(),
+      code: rule,
+      message,
+      detail: description,
+      url,
+      file,
+      line: startLine,
+    });
+  }
+}
+
+function outcomeOf(
+  request: BuildRequest,
+  results: readonly PlatformResult[],
+  images: AssembledImages | undefined,
+): BuildOutcome {
+  const platforms = results.map(({ platform }) => formatPlatform(platform));
+  if (images === undefined) return { platforms, tags: request.tags, metadata: {} };
+  const { root } = images;
+  const config = images.images.length === 1 ? images.images[0]?.config : undefined;
+  return {
+    ...(config === undefined ? {} : { imageId: config.digest }),
+    digest: root.digest,
+    platforms,
+    tags: request.tags,
+    metadata: {
+      ...(config === undefined ? {} : { 'containerimage.config.digest': config.digest }),
+      'containerimage.descriptor': root,
+      'containerimage.digest': root.digest,
+      ...(request.tags.length === 0 ? {} : { 'image.name': request.tags.join(',') }),
+    },
+  };
 }

@@ -11,7 +11,9 @@ import type { OpServices } from './services.ts';
 export function createImageOp(op: ImageOp, { layers, blobSource }: OpServices): Op {
   let stack: LayerStack | undefined;
   const named = () => {
-    stack ??= op.layers.map(({ descriptor, diffId }) => layers.addBlob(descriptor, diffId, blobSource(op.from)));
+    stack ??= op.layers.map(({ descriptor, diffId }) =>
+      layers.addBlob(descriptor, diffId, blobSource(op.from, op.ref)),
+    );
     return stack;
   };
   return {

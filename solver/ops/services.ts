@@ -15,8 +15,8 @@ export interface OpServices {
   executor(): Promise<Executor>;
   /** The files behind `LocalOp.name`; rejects with a `SlipwayError` for a context that cannot be read. Memoised by the engine. */
   context(name: string): Promise<ContextFiles>;
-  /** Who fetches the layers of an image: `ImageOp.from`. */
-  blobSource(from: string): BlobSource;
+  /** Who fetches the layers of an image: `ImageOp.from` and `ImageOp.ref`. */
+  blobSource(from: string, ref: string): BlobSource;
   /** A path in the store that does not exist yet; what is made there stays for as long as the store is open. */
   temporaryPath(): string;
   /** The bytes of `--secret id=…`; undefined where the user gave none. Read each time, never kept. */

@@ -1,0 +1,141 @@
+import type { ContentStore } from '../cache/content/content-store.ts';
+import { openContentStore } from '../cache/content/file-content-store.ts';
+import { createContentDigester } from '../cache/content-digest.ts';
+import { openFileDigests } from '../cache/file-digests.ts';
+import { openImageStore } from '../cache/images/image-store.ts';
+import { createLayerStore } from '../cache/layers/create-layer-store.ts';
+import type { LayerStore } from '../cache/layers/layer-store.ts';
+import { openLeases } from '../cache/leases.ts';
+import { openCacheMounts } from '../cache/mounts/folder-cache-mounts.ts';
+import type { RecordStore } from '../cache/records/record-store.ts';
+import { openRecordStore } from '../cache/records/sqlite-record-store.ts';
+import { openStore } from '../cache/store.ts';
+import { createOpResolver } from '../solver/ops/op-resolver.ts';
+import type { ContextFiles } from '../solver/ops/services.ts';
+import type { OpResolver } from '../solver/solver.ts';
+import type { BuildRequest } from './build-request.ts';
+import type { BuildContext, ContextServices } from './context/build-context.ts';
+import type { Executor } from './core/executor.ts';
+import type { ProgressSink } from './core/progress.ts';
+import type { ExecutorChoice } from './executor/select-executor.ts';
+import { createExporter } from './export/create-exporter.ts';
+import type { Exporter } from './export/exporter.ts';
+import type { OutputSpec } from './export/output-spec.ts';
+import { createImageSources, type ImageSources } from './image/image-sources.ts';
+import { createPushImage } from './image/push-built-image.ts';
+import type { RegistryClient } from './registry/registry-client.ts';
+import { readSecret } from './secrets.ts';
+import { sshAgentOf } from './ssh-agents.ts';
+
+/** What an engine is opened for. */
+export interface EngineOptions {
+  readonly request: BuildRequest;
+  readonly progress: ProgressSink;
+  readonly signal: AbortSignal;
+  readonly stdout: NodeJS.WritableStream;
+}
+
+/** The services of one build, put together. Disposing closes the store and every connection. */
+export interface Engine extends Disposable {
+  readonly layers: LayerStore;
+  readonly content: ContentStore;
+  readonly records: RecordStore;
+  readonly images: ImageSources;
+  readonly contextServices: ContextServices;
+  /** Behaviour for the vertices of this build; `context` opens the named contexts. */
+  opResolver(context: (name: string) => Promise<BuildContext>): OpResolver;
+  exporter(output: OutputSpec): Exporter;
+}
+
+/**
+ * Opens everything that a build may need, and loads only what every build does need: executors, the registry client and what writes
+ * layers come with their first use.
+ */
+export function openEngine(options: EngineOptions): Engine {
+  const { request, signal } = options;
+  const closing = new DisposableStack();
+  const store = closing.use(openStore(request.root));
+  const { database } = store;
+  const leases = openLeases(database);
+  const content = openContentStore(store);
+  const layers = createLayerStore({ store, content, leases });
+  const imageStore = openImageStore(database);
+  const connect = registryConnection(request, closing);
+  const images = createImageSources({
+    content,
+    images: imageStore,
+    connect: () => connect('default'),
+    pull: request.pull ? 'always' : 'missing',
+    cwd: request.cwd,
+  });
+  const executor = lazyExecutor(request, () => ({
+    stateDir: `${store.root}/executor`,
+    scratchDir: store.temporaryPath(),
+    xattrs: layers.overlayXattrPrefix() === 'user.overlay.' ? 'user' : 'trusted',
+  }));
+  const pushImage = createPushImage({ connect, content, imageStore, layers });
+  return {
+    layers,
+    content,
+    records: openRecordStore(database),
+    images,
+    contextServices: { temporaryPath: () => store.temporaryPath(), fetch, signal },
+    opResolver: (context) =>
+      createOpResolver({
+        layers,
+        content,
+        digestContent: createContentDigester(openFileDigests(database)),
+        cacheMounts: openCacheMounts(store),
+        executor,
+        context: context satisfies (name: string) => Promise<ContextFiles>,
+        blobSource: (from, ref) => images.blobSource(from, ref),
+        temporaryPath: () => store.temporaryPath(),
+        secret: (id) => readSecret(request, id),
+        sshAgent: (id) => sshAgentOf(request, id),
+        entitlements: request.allow,
+      }),
+    exporter: (output) =>
+      createExporter(output, exporterRequest(request), {
+        cwd: request.cwd,
+        stdout: options.stdout,
+        layers,
+        content,
+        tagImage: (reference, target) => imageStore.put(reference, target, 'built'),
+        pushImage,
+      }),
+    [Symbol.dispose]: () => closing[Symbol.dispose](),
+  };
+}
+
+function exporterRequest({ tags, annotations, allow, epoch }: BuildRequest) {
+  return { tags, annotations, allow, ...(epoch === undefined ? {} : { epoch }) };
+}
+
+/** Loaded and opened when the network is first needed, once for each kind. */
+function registryConnection({ env }: BuildRequest, opened: DisposableStack) {
+  const clients = new Map<string, Promise<RegistryClient>>();
+  const connect = async (security: 'default' | 'insecure') => {
+    const { RegistryClient } = await import('./registry/registry-client.ts');
+    return opened.use(new RegistryClient({ env, ...(security === 'insecure' ? { isPlainHttp: () => true } : {}) }));
+  };
+  return (security: 'default' | 'insecure'): Promise<RegistryClient> => {
+    const client = clients.get(security) ?? connect(security);
+    clients.set(security, client);
+    return client;
+  };
+}
+
+function lazyExecutor(
+  { isolation, ociRuntime, env }: BuildRequest,
+  place: () => Pick<ExecutorChoice, 'stateDir' | 'scratchDir' | 'xattrs'>,
+): () => Promise<Executor> {
+  let executor: Promise<Executor> | undefined;
+  const select = async () => {
+    const { selectExecutor } = await import('./executor/select-executor.ts');
+    return selectExecutor({ isolation, env, ...place(), ...(ociRuntime === undefined ? {} : { ociRuntime }) });
+  };
+  return () => {
+    executor ??= select();
+    return executor;
+  };
+}
