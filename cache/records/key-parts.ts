@@ -24,8 +24,8 @@ export function unpackKeyParts(blob: Uint8Array): readonly KeyPart[] {
     const pairs: unknown = JSON.parse(zstdDecompressSync(blob, { maxOutputLength: UNPACKED_LIMIT }).toString());
     return Array.isArray(pairs) ? pairs.filter(isPair).map(([name, value]) => ({ name, value })) : [];
   } catch (error) {
-    if (error instanceof SyntaxError || errnoOf(error)?.startsWith('ZSTD') || errnoOf(error) === 'ERR_BUFFER_TOO_LARGE')
-      return [];
+    const isDamage = error instanceof SyntaxError || /^(ZSTD_|Z_|ERR_BUFFER_TOO_LARGE)/.test(errnoOf(error) ?? '');
+    if (isDamage) return [];
     throw error;
   }
 }

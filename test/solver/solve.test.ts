@@ -78,8 +78,10 @@ describe('solve', () => {
     const first = await world.solve(graph('compile'));
     expect(await world.solve(graph('compile -v'))).toBe(first);
     expect(world.runs).toEqual(['compile -v']);
+    world.records.lookups = 0;
     await world.solve(graph('compile -v'));
     expect(world.runs).toEqual([]);
+    expect(world.records.lookups).toBe(1);
   });
 
   it('passes precision on through several stages', async () => {
