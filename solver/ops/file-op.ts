@@ -5,7 +5,6 @@ import { type Digest, digestOfJson } from '../../src/core/digest.ts';
 import type { FileTree } from '../../src/core/file-tree.ts';
 import type { InputKey, Op, OpContext } from '../solver.ts';
 import type { CopyAction, FileAction, FileOp, Owner, Vertex } from '../vertex.ts';
-import { applyAction } from './file/apply-action.ts';
 import { digestSources } from './file/digest-sources.ts';
 import type { SourcePlace } from './file/missing-source.ts';
 import type { OpServices } from './services.ts';
@@ -33,6 +32,7 @@ export function createFileOp(vertex: Vertex, services: OpServices, now: () => nu
     }),
     exec: async (inputs, context) => {
       const base = op.root === 'scratch' ? [] : stackOf(inputs[op.root]);
+      const { applyAction } = await import('./file/apply-action.ts');
       using views = new Views(vertex, services, context.signal);
       const root = op.root === 'scratch' ? SCRATCH : (await views.open(op.root, base)).tree;
       const tree = new WorkingTree(root);

@@ -1,9 +1,8 @@
 import { resolve } from 'node:path';
 import { SlipwayError } from '../core/errors.ts';
 import { parseGitReference } from '../core/git-reference.ts';
-import { emptyContext, looksLikeArchive, openArchiveContext, PEEK_BYTES } from './archive-context.ts';
 import type { BuildContext, ContextServices, DockerfileText } from './build-context.ts';
-import { type PeekedStream, peek, readText } from './byte-stream.ts';
+import { peek, readText } from './byte-stream.ts';
 import { fetchBytes, isHttpUrl, withoutCredentials } from './fetch-bytes.ts';
 import { openFolderContext } from './folder-context.ts';
 import { openContext } from './open-context.ts';
@@ -65,24 +64,18 @@ async function openStream(
   request: BuildInputRequest,
   services: ContextServices,
 ): Promise<BuildInput> {
+  const { emptyContext, looksLikeArchive, openArchiveContext, PEEK_BYTES } = await import('./archive-context.ts');
   const stream = await peek(bytes, PEEK_BYTES);
-  if (looksLikeArchive(stream.head)) return openArchive(stream, name, request, services);
+  if (looksLikeArchive(stream.head)) {
+    const context = await openArchiveContext({ name, ...stream }, DESCRIPTION, services);
+    return withDockerfile(context, request, services);
+  }
   if (request.file !== undefined) {
     const message = `${name} is no archive, so it is the Dockerfile, but -f names another one: "${request.file}"`;
     throw new SlipwayError('SLIPWAY_CONTEXT_INVALID', message);
   }
   const text = await readText(stream.bytes, DOCKERFILE_LIMIT, name);
   return { context: emptyContext(DESCRIPTION), dockerfile: { name: 'Dockerfile', text } };
-}
-
-async function openArchive(
-  stream: PeekedStream,
-  name: string,
-  request: BuildInputRequest,
-  services: ContextServices,
-): Promise<BuildInput> {
-  const context = await openArchiveContext({ name, ...stream }, DESCRIPTION, services);
-  return withDockerfile(context, request, services);
 }
 
 async function withDockerfile(

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
 import { SlipwayError } from '../core/errors.ts';
 import { parseGitReference } from '../core/git-reference.ts';
-import { looksLikeArchive, openArchiveContext, PEEK_BYTES } from './archive-context.ts';
 import type { BuildContext, ContextServices } from './build-context.ts';
 import { peek } from './byte-stream.ts';
 import { fetchBytes, isHttpUrl, withoutCredentials } from './fetch-bytes.ts';
@@ -32,6 +31,7 @@ export async function openContext(
     );
   }
   if (!isHttpUrl(spec)) return openFolderContext(resolve(cwd, spec), { description });
+  const { looksLikeArchive, openArchiveContext, PEEK_BYTES } = await import('./archive-context.ts');
   const name = withoutCredentials(spec);
   const stream = await peek(fetchBytes(spec, services), PEEK_BYTES);
   if (looksLikeArchive(stream.head)) return openArchiveContext({ name, ...stream }, description, services);

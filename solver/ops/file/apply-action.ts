@@ -6,7 +6,6 @@ import type { FileEntry, FileTree } from '../../../src/core/file-tree.ts';
 import type { OpContext } from '../../solver.ts';
 import type { CopyAction, FileAction, MakeDirAction, MakeFileAction, Owner, RemoveAction } from '../../vertex.ts';
 import type { OpServices } from '../services.ts';
-import { addArchive } from './add-archive.ts';
 import { modeChange } from './chmod.ts';
 import { copySource } from './copy-files.ts';
 import { copyFilter } from './copy-filter.ts';
@@ -57,6 +56,7 @@ async function copy(action: CopyAction, target: ActionTarget): Promise<void> {
   if (action.chmod !== undefined && mode === undefined) throw new Error(`internal: unchecked mode ${action.chmod}`);
   for (const found of sources) {
     if (action.unpack && source.tree.lstat(found.path)?.type === 'file') {
+      const { addArchive } = await import('./add-archive.ts');
       const isUnpacked = await addArchive(source.tree.contentPath(found.path), action.destination, {
         tree,
         owner,
