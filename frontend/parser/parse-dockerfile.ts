@@ -38,7 +38,7 @@ export function parseDockerfile(file: string, text: string): Dockerfile {
 
 /**
  * Reads an ONBUILD trigger of a base image's config. `origin` is the FROM that triggers it: the instruction gets its range, and errors
- * point to it. FROM, MAINTAINER and ONBUILD are refused, and everything that is not one instruction.
+ * point to it. FROM is refused, and everything that is not one instruction.
  */
 export function parseTrigger(text: string, origin: SourceExcerpt): Instruction {
   const { file } = origin.range;
