@@ -6,7 +6,7 @@ import type { ImageConfig } from '../core/image-config.ts';
 import type { Platform } from '../core/platform.ts';
 import { type Annotation, annotationsOf, checkAnnotations } from './annotations.ts';
 import type { BuiltImage } from './built-image.ts';
-import { completeHistory, type LayerOrigin } from './history.ts';
+import { completeHistory, isoTime, type LayerOrigin } from './history.ts';
 import { containerMediaTypes, layerDescriptorIn, type MediaTypeFamily } from './layer-media-types.ts';
 
 /** How an output wants its image to be written. */
@@ -116,7 +116,7 @@ function completeConfig(result: PlatformResult, layers: readonly LayerBlob[], op
     ...(epoch === undefined ? {} : { epoch }),
   });
   const lastCreated = history.findLast((entry) => entry.created !== undefined)?.created;
-  const created = lastCreated ?? new Date(epoch === undefined ? options.now : epoch * 1000).toISOString();
+  const created = lastCreated ?? isoTime(epoch === undefined ? options.now : epoch * 1000);
   return {
     ...result.config,
     created,

@@ -11,7 +11,7 @@ export interface HistoryOptions {
   readonly layers: readonly LayerOrigin[];
   /** Milliseconds since 1970: the time of what has no time of its own. */
   readonly now: number;
-  /** Seconds since 1970: no entry that this build adds is later (SOURCE_DATE_EPOCH). */
+  /** Seconds since 1970: the time of every entry that this build adds (SOURCE_DATE_EPOCH). */
   readonly epoch?: number;
 }
 
@@ -23,11 +23,9 @@ export interface HistoryOptions {
 export function completeHistory(history: readonly HistoryEntry[], options: HistoryOptions): readonly HistoryEntry[] {
   const matched = matchLayers(history, options.layers);
   const timed = fillTimes(layerTimes(matched, options), isoTime(options.now));
-  const epoch = options.epoch === undefined ? undefined : isoTime(options.epoch * 1000);
-  if (epoch === undefined) return timed;
-  return timed.map((entry, index) =>
-    history[index]?.created === undefined && isLater(entry.created, epoch) ? { ...entry, created: epoch } : entry,
-  );
+  if (options.epoch === undefined) return timed;
+  const epoch = isoTime(options.epoch * 1000);
+  return timed.map((entry, index) => (history[index]?.created === undefined ? { ...entry, created: epoch } : entry));
 }
 
 /** Gives layers without an entry one at the end, and takes entries that stand for a layer too many as empty. */
@@ -70,10 +68,6 @@ function fillTimes(history: readonly HistoryEntry[], fallback: string): HistoryE
     if (index > firstWithout) created = entry.created;
     return entry;
   });
-}
-
-function isLater(time: string | undefined, limit: string): boolean {
-  return time === undefined || Date.parse(time) > Date.parse(limit);
 }
 
 /** RFC 3339 in UTC, without a fraction where it is zero, as Go writes it. */
