@@ -20,10 +20,26 @@ export class Authorizer {
   /** Which scopes the challenge was an answer to: the scope that it names concerns those alone. */
   #challengedFor: string | undefined;
   #credentials: Promise<Credentials | undefined> | undefined;
+  #credentialProblem: SlipwayError | undefined;
   readonly #tokens = new Map<string, Promise<Token>>();
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
+  }
+
+  /** Adds to a refusal why there were no credentials, where that may be the cause; gives every other error back. */
+  explain(error: unknown): unknown {
+    const problem = this.#credentialProblem;
+    const isRefusal = error instanceof SlipwayError && error.code === 'SLIPWAY_REGISTRY_DENIED';
+    if (problem === undefined || !isRefusal) return error;
+    return new SlipwayError(
+      'SLIPWAY_REGISTRY_DENIED',
+      `${error.message}; asked without credentials: ${problem.message}`,
+      {
+        ...(problem.hint === undefined ? {} : { hint: problem.hint }),
+        cause: error,
+      },
+    );
   }
 
   /** The Authorization header for a request that needs `scopes`; undefined until the registry asked for one. */
@@ -81,8 +97,13 @@ export class Authorizer {
       );
   }
 
+  /** Most images need no credentials: a helper that does not work stops the build only where the registry then refuses. */
   #ownCredentials(signal: AbortSignal): Promise<Credentials | undefined> {
     this.#credentials ??= this.#options.credentials(this.#options.domain, signal).catch((error: unknown) => {
+      if (error instanceof SlipwayError && error.code === 'SLIPWAY_CREDENTIALS_UNAVAILABLE') {
+        this.#credentialProblem = error;
+        return undefined;
+      }
       this.#credentials = undefined;
       throw error;
     });

@@ -34,9 +34,8 @@ export function dockerCredentials(env: Environment): CredentialSource {
   return async (domain, signal) => {
     config ??= readConfig(path, complain);
     const key = credentialKeyOf(domain);
-    const helper =
-      textMapOf(config.credHelpers, '"credHelpers"', complain)[key] ??
-      textOf(config.credsStore, '"credsStore"', complain);
+    const helpers = new Map(Object.entries(textMapOf(config.credHelpers, '"credHelpers"', complain)));
+    const helper = helpers.get(key) ?? textOf(config.credsStore, '"credsStore"', complain);
     if (helper) {
       const { askCredentialHelper } = await import('./credential-helper.ts');
       const found = await askCredentialHelper(helper, key, { env: { ...env }, signal });

@@ -96,7 +96,8 @@ export class RegistryClient implements Disposable {
         url = next;
       }
     } catch (error) {
-      throw connectionFailure(error, subject, host, signal);
+      const failure = connectionFailure(error, subject, host, signal);
+      throw this.#authorizer(subject.domain).explain(failure);
     }
     throw invalidAnswer(subject, first.host, `redirects more than ${MAX_REDIRECTS} times`);
   }
