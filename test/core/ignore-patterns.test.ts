@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { toBytePath } from '../../src/core/byte-path.ts';
 import { compileIgnorePatterns, parseIgnoreFile } from '../../src/core/ignore-patterns.ts';
+import { cleanPath, compilePathPattern } from '../../src/core/path-pattern.ts';
 
 function isExcluded(patterns: readonly string[], path: string): boolean {
   return compile(patterns).match(toBytePath(path)).isExcluded;
@@ -230,6 +231,35 @@ test('matching takes linear time where backtracking would not end', () => {
   expect(isExcluded([pattern, `**/${pattern}`, `${'**/a'.repeat(30)}/b`], 'a'.repeat(4000))).toBe(false);
   expect(performance.now() - started).toBeLessThan(1000);
 });
+
+test('random patterns mean what their regular expression means', () => {
+  const pieces = ['a', 'b', 'ab', '*', '**', '/', '**/', '?', '.', '[ab]', '\\*'];
+  let state = 1;
+  const pick = (list: readonly string[]) => {
+    state = (state * 48_271) % 0x7fffffff;
+    return list[state % list.length] ?? '';
+  };
+  const compose = (list: readonly string[], count: number) => Array.from({ length: count }, () => pick(list)).join('');
+  for (let run = 0; run < 3000; run++) {
+    const pattern = cleanPath(compose(pieces, 1 + (run % 6)));
+    const path = cleanPath(compose(['a', 'b', 'ab', '/', '.', '*', 'c'], 1 + (run % 7))).replace(/^\//, '');
+    // moby compares what follows a leading ** as text where nothing else in it is special.
+    if (pattern.endsWith('\\') || /^\*\*[^*?[\]\\]*$/.test(pattern)) continue;
+    const test = compilePathPattern(pattern);
+    if (typeof test === 'object') throw new Error(`${pattern} is refused`);
+    expect([pattern, path, test(path)]).toEqual([pattern, path, expressionOf(pattern).test(path)]);
+  }
+});
+
+function expressionOf(pattern: string): RegExp {
+  const source = pattern.replace(/[.+()|{}$]/g, '\\$&').replace(/\\\*|\*\*\/?$|\*\*\/?|\*|\?/g, (glob, at: number) => {
+    if (glob === '\\*') return glob;
+    if (glob === '?') return '[^/]';
+    if (glob === '*') return '[^/]*';
+    return at + glob.length === pattern.replace(/[.+()|{}$]/g, '\\$&').length ? '.*' : '(.*/)?';
+  });
+  return new RegExp(`^${source}$`);
+}
 
 test('an ignore file is read by docker rules', () => {
   const text = '\ufefftest1\n/test2\n/a/file/here\n\nlastfile\n# this is a comment\n! /inverted/abs/path\n!\n! ';
