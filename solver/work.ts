@@ -1,4 +1,4 @@
-import PQueue from 'p-queue';
+import type PQueue from 'p-queue';
 import { SlipwayError } from '../src/core/errors.ts';
 import type { Step } from './step.ts';
 import type { Vertex } from './vertex.ts';
@@ -11,14 +11,15 @@ export class Work {
   readonly signal: AbortSignal;
   readonly #caller: AbortSignal;
   readonly #stop = new AbortController();
-  readonly #slots: PQueue;
+  readonly #concurrency: number;
+  #slots: Promise<PQueue> | undefined;
   readonly #running = new Set<Promise<unknown>>();
   #failure: SlipwayError | undefined;
 
   constructor(concurrency: number, caller: AbortSignal) {
     this.#caller = caller;
     this.signal = AbortSignal.any([caller, this.#stop.signal]);
-    this.#slots = new PQueue({ concurrency });
+    this.#concurrency = concurrency;
   }
 
   /** The first error that was no consequence of stopping. */
@@ -42,7 +43,9 @@ export class Work {
 
   /** Like `perform`, in one of the slots. Nobody may wait for anything else while having one. */
   async performInSlot<T>(vertex: Vertex, step: Step, task: () => Promise<T>): Promise<T> {
-    return this.#slots.add(() => {
+    this.#slots ??= openSlots(this.#concurrency);
+    const slots = await this.#slots;
+    return slots.add(() => {
       this.signal.throwIfAborted();
       step.start();
       return this.perform(vertex, step, task);
@@ -53,7 +56,7 @@ export class Work {
   async end(): Promise<void> {
     this.#stop.abort();
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
-    await this.#slots.onIdle();
+    await (await this.#slots)?.onIdle();
   }
 
   #fail(vertex: Vertex, step: Step, error: unknown): unknown {
@@ -66,6 +69,12 @@ export class Work {
     this.#stop.abort(this.#failure);
     return this.#failure;
   }
+}
+
+/** Loaded when something runs: a build that is all hits starts sooner without. */
+async function openSlots(concurrency: number): Promise<PQueue> {
+  const { default: Queue } = await import('p-queue');
+  return new Queue({ concurrency });
 }
 
 /** The error with the vertex that it happened in, once. */
