@@ -118,12 +118,12 @@ export class LayerFolderWriter {
     place.parent.children.set(place.name, { ...newFolderNode(), file, opaque: existing?.type === 'whiteout' });
   }
 
-  /** A regular file of `file.size` bytes; `write` is given an open descriptor. Where it wrote less the rest is a hole. */
+  /** A regular file; `write` is given an open descriptor and writes all of it. */
   file(path: BytePath, file: FileEntry, write: (descriptor: number) => void): void {
     const descriptor = this.openFile(path, file);
     try {
       write(descriptor);
-      this.finishFile(descriptor, file);
+      this.finishFile(descriptor, file, file.size);
     } finally {
       closeSync(descriptor);
     }
@@ -140,9 +140,9 @@ export class LayerFolderWriter {
     return descriptor;
   }
 
-  /** Sets size and attributes of the file that `openFile` made last. */
-  finishFile(descriptor: number, file: FileEntry): void {
-    ftruncateSync(descriptor, file.size);
+  /** Sets the attributes of the file that `openFile` made last; what is missing from `written` to its size becomes a hole. */
+  finishFile(descriptor: number, file: FileEntry, written: number): void {
+    if (written < file.size) ftruncateSync(descriptor, file.size);
     const isOther = file.uid !== this.#owner.uid || file.gid !== this.#owner.gid;
     if (isOther) asOwner(file, () => fchownSync(descriptor, file.uid, file.gid));
     // After the change of owner, which clears setuid and setgid.

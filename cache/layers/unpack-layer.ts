@@ -49,6 +49,8 @@ class UnpackVisitor implements TarVisitor {
   readonly #writer: LayerFolderWriter;
   #file: { readonly descriptor: number; readonly entry: FileEntry } | undefined;
   #place = 0;
+  /** Where the last bytes that were written end. */
+  #written = 0;
 
   constructor(writer: LayerFolderWriter) {
     this.#writer = writer;
@@ -69,6 +71,7 @@ class UnpackVisitor implements TarVisitor {
       done += written;
       this.#place += written;
     }
+    this.#written = this.#place;
   }
 
   hole(length: number): void {
@@ -76,7 +79,7 @@ class UnpackVisitor implements TarVisitor {
   }
 
   entryEnd(): void {
-    if (this.#file !== undefined) this.#writer.finishFile(this.#file.descriptor, this.#file.entry);
+    if (this.#file !== undefined) this.#writer.finishFile(this.#file.descriptor, this.#file.entry, this.#written);
     this.close();
   }
 
@@ -111,6 +114,7 @@ class UnpackVisitor implements TarVisitor {
     switch (type) {
       case 'file':
         this.#place = 0;
+        this.#written = 0;
         this.#file = { descriptor: this.#writer.openFile(path, file), entry: file };
         return;
       case 'dir':
