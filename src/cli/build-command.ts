@@ -1,4 +1,3 @@
-import { geteuid } from 'node:process';
 import type { BuildOptions, BuildOutcome, BuildRequest } from '../build.ts';
 import { errnoOf, SlipwayError } from '../core/errors.ts';
 import { openRenderer } from '../progress/progress-renderer.ts';
@@ -21,7 +20,8 @@ export async function runBuildCommand(args: readonly string[], loadBuild: () => 
       process.stdout.write(parsed.text);
       return 0;
     }
-    const understood = buildRequest(parsed.arguments, { env: process.env, cwd: process.cwd(), uid: geteuid?.() ?? 0 });
+    const defaultRoot = await enterOwnNamespace();
+    const understood = buildRequest(parsed.arguments, { env: process.env, cwd: process.cwd(), defaultRoot });
     settings = understood.settings;
     const request = { ...understood.request, stdin: process.stdin };
     report(await renderedBuild(await loadBuild(), request, settings, interruption.signal), settings);
@@ -29,6 +29,14 @@ export async function runBuildCommand(args: readonly string[], loadBuild: () => 
   } catch (error) {
     return reportFailure(error, interruption.signal, settings?.debug ?? args.includes('--debug'));
   }
+}
+
+/** Goes on as root of a user namespace where this user is not root. Returns the folder of the user's store. */
+async function enterOwnNamespace(): Promise<string> {
+  if (process.geteuid?.() === 0 && process.env.SLIPWAY_ROOTLESS_UID === undefined) return '/var/lib/slipway';
+  const { defaultStoreRoot, ensureUserNamespace } = await import('../executor/rootless.ts');
+  await ensureUserNamespace();
+  return defaultStoreRoot(process.env);
 }
 
 async function loadedBuild(): Promise<Build> {

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { BuildRequest, OutputSpec } from '../build.ts';
 import { BUILD_OPTIONS } from './build-options.ts';
 import { parseAddHosts } from './options/add-host.ts';
@@ -21,8 +20,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export interface CommandSurroundings {
   readonly env: Environment;
   readonly cwd: string;
-  /** Effective user id. */
-  readonly uid: number;
+  /** The store's folder where nothing names another. */
+  readonly defaultRoot: string;
 }
 
 export const PROGRESS_MODES = ['auto', 'tty', 'plain', 'quiet', 'rawjson', 'none'] as const;
@@ -58,7 +57,7 @@ function requestOf(
   context: string,
   options: OptionValues,
   outputs: readonly OutputSpec[],
-  { env, cwd, uid }: CommandSurroundings,
+  { env, cwd, defaultRoot }: CommandSurroundings,
 ): BuildRequest {
   const buildArgs = parseBuildArgs(options.all('build-arg'), env);
   if (env.SOURCE_DATE_EPOCH && buildArgs.SOURCE_DATE_EPOCH === undefined)
@@ -86,7 +85,7 @@ function requestOf(
     allow: parseEntitlements([...options.all('allow'), ...(network === 'host' ? ['network.host'] : [])]),
     ulimits: parseUlimits(options.all('ulimit')),
     isolation: isolationOf(options, env),
-    root: options.last('root') || storeRoot(env, uid),
+    root: options.last('root') || env.SLIPWAY_ROOT || defaultRoot,
     env,
     ...defined('file', options.last('file')),
     ...defined('target', options.last('target')),
@@ -138,16 +137,6 @@ function isolationOf(options: OptionValues, env: Environment): BuildRequest['iso
 
 function legacyResources(options: OptionValues): readonly string[] {
   return RESOURCE_KEYS.flatMap((key) => options.all(key).map((value) => `${key}=${value}`));
-}
-
-/** The store's folder where nothing names another: the system's for root, the user's data folder for others. */
-export function storeRoot(env: Environment, uid: number): string {
-  if (env.SLIPWAY_ROOT) return env.SLIPWAY_ROOT;
-  if (uid === 0) return '/var/lib/slipway';
-  const data = env.XDG_DATA_HOME || (env.HOME ? join(env.HOME, '.local/share') : undefined);
-  if (data === undefined)
-    throw invalidOption('--root', 'neither SLIPWAY_ROOT, XDG_DATA_HOME nor HOME says where the store may be');
-  return join(data, 'slipway');
 }
 
 /** The options' values by name. */
