@@ -1,11 +1,11 @@
+import type { ContentDigest } from '../../cache/content-selection.ts';
 import type { LayerStack } from '../../cache/layers/layer-store.ts';
-import type { KeyPart } from '../../cache/records/record-store.ts';
 import { WorkingTree } from '../../cache/trees/working-tree.ts';
-import { type Digest, digestOfJson } from '../../src/core/digest.ts';
+import { digestOfJson } from '../../src/core/digest.ts';
 import type { FileTree } from '../../src/core/file-tree.ts';
 import type { InputKey, Op, OpContext } from '../solver.ts';
 import type { CopyAction, FileAction, FileOp, Owner, Vertex } from '../vertex.ts';
-import { digestSources } from './file/digest-sources.ts';
+import { combineDigests, digestSources } from './file/digest-sources.ts';
 import type { SourcePlace } from './file/missing-source.ts';
 import type { OpServices } from './services.ts';
 
@@ -98,14 +98,11 @@ function inputKey(vertex: Vertex, op: FileOp, index: number, services: OpService
     digest: async (input: LayerStack | 'local', context: OpContext) => {
       using views = new Views(vertex, services, context.signal);
       const place = await views.open(index, input);
-      const digests: Digest[] = [];
-      const parts: KeyPart[] = [];
+      const found: ContentDigest[] = [];
       for (const action of copies) {
-        const found = await digestSources(place, action, services.digestContent, context.signal);
-        digests.push(found.digest);
-        parts.push(...found.parts);
+        found.push(await digestSources(place, action, services.digestContent, context.signal));
       }
-      return { digest: digests.length === 1 ? (digests[0] as Digest) : digestOfJson(digests), parts };
+      return combineDigests(found);
     },
   };
 }

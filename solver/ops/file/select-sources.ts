@@ -30,7 +30,7 @@ export function selectSources(tree: FileTree, action: CopyAction): Selection {
   if (action.literal) return selectOne(tree, toBytePath(`/${cleanComponents(action.source).join('/')}`), 'keep');
   const { root } = splitParents(action);
   const { folder, wildcard } = parseFilePattern(root);
-  if (wildcard === undefined) return selectOne(tree, toBytePath(folder), 'follow');
+  if (wildcard === undefined) return withParents(tree, action, selectOne(tree, toBytePath(folder), 'follow'));
 
   const base = resolvePath(tree, toBytePath(folder), 'follow');
   if (base === undefined || tree.lstat(base) === undefined) return { sources: [], missing: folder };
@@ -56,6 +56,16 @@ export function splitParents(action: CopyAction): { readonly root: string; reado
     root: action.source.slice(0, pivot) || '/',
     pattern: cleanComponents(action.source.slice(pivot + 2)).join('/'),
   };
+}
+
+/** Of `--parents` without wildcards, what is named has to be there, and not behind a symlink, which is not followed. */
+function withParents(tree: FileTree, action: CopyAction, selection: Selection): Selection {
+  const [source] = selection.sources;
+  const { root, pattern } = splitParents(action);
+  if (pattern === undefined || source === undefined || !action.mustMatch) return selection;
+  const below = `${source.path === '/' ? '' : source.path}/${toBytePath(pattern)}` as BytePath;
+  if (tree.lstat(source.path)?.type !== 'dir' || tree.lstat(below) !== undefined) return selection;
+  return { sources: [], missing: `${root === '/' ? '' : root}/${pattern}` };
 }
 
 function selectOne(tree: FileTree, writtenPath: BytePath, last: 'follow' | 'keep'): Selection {
