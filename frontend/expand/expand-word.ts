@@ -1,6 +1,13 @@
 import { SlipwayError } from '../../src/core/errors.ts';
 import { isSpace } from '../parser/whitespace.ts';
-import { parseShellPattern, replaceAll, replaceFirst, trimPrefix, trimSuffix } from './shell-pattern.ts';
+import {
+  parseShellPattern,
+  replaceAll,
+  replaceFirst,
+  type ShellPattern,
+  trimPrefix,
+  trimSuffix,
+} from './shell-pattern.ts';
 
 /** The value of a variable; undefined where it is not set. */
 export type VariableLookup = (name: string) => string | undefined;
@@ -36,13 +43,15 @@ const LONGEST = 16 * 1024 * 1024;
 export function expandWord(word: string, env: VariableLookup, options: ExpandOptions): Expansion {
   if (!SPECIAL.test(word) && !word.includes(options.escape)) return { text: word, matched: NONE, unmatched: NONE };
   const lexer = new ShellLexer(word, env, options);
-  const { text } = lexer.run();
+  const text = lexer.run();
   return { text, matched: lexer.matched, unmatched: lexer.unmatched };
 }
 
 /** As expandWord, then cut at spaces that are neither quoted nor escaped; empty words vanish. */
 export function expandWords(text: string, env: VariableLookup, options: ExpandOptions): readonly string[] {
-  return new ShellLexer(text, env, options).run().words;
+  const words = new Words();
+  new ShellLexer(text, env, options).run(words);
+  return words.all();
 }
 
 /** The words of a text as they are cut at unquoted spaces: what a variable holds is cut, what quotes hold is not. */
@@ -96,8 +105,11 @@ class ShellLexer {
     this.#at = source.startsWith('\ufeff') ? 1 : 0;
   }
 
-  run(): { text: string; words: readonly string[] } {
-    return this.#until(undefined, this.#keepEscapes);
+  /** The text as a whole; `words` takes it as it is cut. */
+  run(words?: Words): string {
+    let text = '';
+    for (let char = this.#peek(); char !== ''; char = this.#peek()) text += this.#piece(char, words);
+    return text;
   }
 
   /** The next character, empty at the end. */
@@ -112,49 +124,46 @@ class ShellLexer {
     return char;
   }
 
-  #until(stop: '}' | '/' | undefined, keepEscapes: boolean): { text: string; words: readonly string[] } {
+  /** The text up to `stop`, which is passed over. */
+  #until(stop: '}' | '/', keepEscapes: boolean): string {
     if (++this.#depth > DEEPEST) this.#fail(`variables are nested deeper than ${DEEPEST} levels`);
     const outer = this.#keepEscapes;
     this.#keepEscapes = keepEscapes;
-    const words = new Words();
     let text = '';
     for (let char = this.#peek(); char !== stop; char = this.#peek()) {
-      if (char === '') {
-        if (stop === undefined) break;
-        this.#fail(`syntax error: missing '${stop}'`);
-      }
-      text += this.#piece(char, words);
+      if (char === '') this.#fail(`syntax error: missing '${stop}'`);
+      text += this.#piece(char, undefined);
     }
-    if (stop !== undefined) this.#next();
+    this.#next();
     this.#keepEscapes = outer;
     this.#depth--;
-    return { text, words: words.all() };
+    return text;
   }
 
   /** What comes next: a variable, a quoted string, an escaped character or a plain one. */
-  #piece(char: string, words: Words): string {
+  #piece(char: string, words: Words | undefined): string {
     if (char === '$') {
       const value = this.#dollar();
-      words.add(value);
+      words?.add(value);
       return value;
     }
     if ((char === "'" || char === '"') && this.#quotes !== 'literal') {
       const quoted = char === "'" ? this.#singleQuoted() : this.#doubleQuoted();
-      words.addRaw(quoted);
+      words?.addRaw(quoted);
       return quoted;
     }
     if (char === '<') {
       const operator = this.#angle();
-      words.addRaw(operator);
+      words?.addRaw(operator);
       return operator;
     }
     this.#next();
     if (char !== this.#escape) {
-      words.add(char);
+      words?.add(char);
       return char;
     }
     const escaped = (this.#keepEscapes ? char : '') + this.#next();
-    words.addRaw(escaped);
+    words?.addRaw(escaped);
     return escaped;
   }
 
@@ -235,7 +244,7 @@ class ShellLexer {
 
   #modified(name: string, operator: string): string {
     if (!/^(?::?[-+?]|[#%])$/.test(operator)) this.#fail(`unsupported modifier (${operator}) in substitution`);
-    const { text: word } = this.#until('}', operator === '#' || operator === '%');
+    const word = this.#until('}', operator === '#' || operator === '%');
     const value = this.#value(name);
     if (value === undefined && this.#unset === 'keep') return `\${${name}${operator}${word}}`;
     const isGiven = value !== undefined && !(operator.startsWith(':') && value === '');
@@ -253,18 +262,23 @@ class ShellLexer {
 
   #trimmed(operator: string, word: string, value: string): string {
     const isLongest = word.startsWith(operator);
-    const pattern = parseShellPattern(isLongest ? word.slice(1) : word);
+    const pattern = this.#pattern(isLongest ? word.slice(1) : word);
     return (operator === '#' ? trimPrefix : trimSuffix)(pattern, value, isLongest ? 'longest' : 'shortest');
   }
 
   #replaced(name: string): string {
     const isAll = this.#peek() === '/';
     if (isAll) this.#next();
-    const { text: pattern } = this.#until('/', true);
-    const { text: replacement } = this.#until('}', true);
+    const pattern = this.#until('/', true);
+    const replacement = this.#until('}', true);
     const value = this.#value(name);
     if (value === undefined && this.#unset === 'keep') return `\${${name}/${pattern}/${replacement}}`;
-    return this.#count((isAll ? replaceAll : replaceFirst)(parseShellPattern(pattern), value ?? '', replacement));
+    return this.#count((isAll ? replaceAll : replaceFirst)(this.#pattern(pattern), value ?? '', replacement));
+  }
+
+  #pattern(text: string): ShellPattern {
+    const pattern = parseShellPattern(text);
+    return 'problem' in pattern ? this.#fail(pattern.problem) : pattern;
   }
 
   #missing(name: string, value: string | undefined, message: string): never {

@@ -16,8 +16,13 @@ export type Preference = 'shortest' | 'longest';
 
 const STEP_BUDGET = 50_000_000;
 
-/** Throws SlipwayError for a backslash before anything that needs none. `}` and `/` may have one, as `${…}` itself asks for it. */
-export function parseShellPattern(pattern: string): ShellPattern {
+/** Why a text is no pattern. */
+export interface BadShellPattern {
+  readonly problem: string;
+}
+
+/** A backslash before anything that needs none is refused. `}` and `/` may have one, as `${…}` itself asks for it. */
+export function parseShellPattern(pattern: string): ShellPattern | BadShellPattern {
   const tokens: Token[] = [];
   const chars = Array.from(pattern);
   for (let index = 0; index < chars.length; index++) {
@@ -27,12 +32,8 @@ export function parseShellPattern(pattern: string): ShellPattern {
     else if (char !== '\\') tokens.push({ kind: 'char', char });
     else {
       const next = chars[++index] ?? '';
-      if (!['}', '/', '*', '?', '\\'].includes(next))
-        throw new SlipwayError(
-          'SLIPWAY_VARIABLE_INVALID',
-          `invalid pattern (${pattern}) in substitution: invalid escape '\\${next}'`,
-          { hint: 'only *, ?, \\, } and / take a backslash in a pattern' },
-        );
+      if (next === '' || !'}/*?\\'.includes(next))
+        return { problem: `invalid pattern (${pattern}) in substitution: invalid escape '\\${next}'` };
       tokens.push({ kind: 'char', char: next });
     }
   }
