@@ -3,7 +3,7 @@ import { SlipwayError } from '../../src/core/errors.ts';
 import type { AddInstruction, CopyInstruction, CopySource } from '../instructions/instruction.ts';
 import { parseChmod } from './chmod.ts';
 import { isRemote, type ReadSource, readHeredocSource, readPathSource, type SourceScope } from './copy-sources.ts';
-import { graphInputs } from './graph-inputs.ts';
+import { type GraphInputs, graphInputs } from './graph-inputs.ts';
 import { addHistory } from './history.ts';
 import { reportIgnoredSource } from './ignored-sources.ts';
 import { ownerOf } from './owner.ts';
@@ -15,43 +15,46 @@ import { expand, expandHeredoc } from './variables.ts';
 /** COPY and ADD: files of a context, a stage, an image, the network or the Dockerfile itself. */
 export function convertCopy(instruction: AddInstruction | CopyInstruction, state: StageState, scope: StepScope): void {
   const words = expandCopy(instruction, state, scope);
-  const text = displayText(instruction.original, state.env, { escape: scope.dockerfile.escape });
-  const name = nextStepName(text, state, scope);
-  const [from] = scope.step.sources;
-  const sourceScope: SourceScope = {
-    instruction,
-    checksum: words.checksum,
-    ...filesOf(from, { instruction, state, scope }),
-    name,
-  };
   checkChecksum(words, instruction);
-  const sources = words.sources.map((source) => readSource(source, sourceScope, scope));
-  const actions = (inputs: ReturnType<typeof graphInputs>): readonly CopyAction[] =>
-    // The order of the LLB: what heredocs make comes after everything else.
-    sources.map(({ root, action }) => ({
-      action: 'copy',
-      input: inputs.refer(root),
-      ...action,
-      destination: destinationPath(words.destination, state.workdir),
-      ...(words.chown === '' ? {} : { owner: ownerOf(words.chown) }),
-      ...(words.chmod === '' ? {} : { chmod: parseChmod(words.chmod) }),
-      exclude: instruction.exclude,
-      link: isLinked(instruction, words),
-    }));
+  const text = displayText(instruction.original, state.env, { escape: scope.dockerfile.escape });
   const options: VertexOptions = {
-    name,
+    name: nextStepName(text, state, scope),
     stage: state.stage.label,
     source: scope.source,
     ...(state.ignoreCache ? { ignoreCache: true } : {}),
   };
-  const linkName = stepName(`LINK ${text}`, state, scope);
+  const sourceScope: SourceScope = {
+    instruction,
+    checksum: words.checksum,
+    ...filesOf(instruction, state, scope),
+    options,
+  };
+  const sources = words.sources.map((source) => readSource(source, sourceScope, scope));
+  const actions = copyActions(sources, instruction, { words, workdir: state.workdir });
   state.root = isLinked(instruction, words)
-    ? linked(state.root, actions, { ...options, linkName })
+    ? linked(state.root, actions, { ...options, linkName: stepName(`LINK ${text}`, state, scope) })
     : copied(state.root, actions, options);
   addHistory(state, historyText(instruction, words), 'layer');
 }
 
-type Actions = (inputs: ReturnType<typeof graphInputs>) => readonly CopyAction[];
+/** The actions, once it is known which input of the op each source is. */
+type Actions = (inputs: GraphInputs) => readonly CopyAction[];
+
+function copyActions(
+  sources: readonly ReadSource[],
+  instruction: AddInstruction | CopyInstruction,
+  { words, workdir }: { readonly words: ExpandedCopy; readonly workdir: string },
+): Actions {
+  const shared = {
+    destination: destinationPath(words.destination, workdir),
+    ...(words.chown === '' ? {} : { owner: ownerOf(words.chown) }),
+    ...(words.chmod === '' ? {} : { chmod: parseChmod(words.chmod) }),
+    exclude: instruction.exclude,
+    link: isLinked(instruction, words),
+  };
+  return (inputs) =>
+    sources.map(({ root, action }) => ({ action: 'copy', input: inputs.refer(root), ...action, ...shared }));
+}
 
 function copied(root: Root, actions: Actions, options: VertexOptions): Root {
   const inputs = graphInputs();
@@ -102,6 +105,7 @@ function expandCopy(instruction: AddInstruction | CopyInstruction, state: StageS
     const { content, expand: isExpanded } = source.heredoc;
     return [{ kind: 'heredoc', source, text: isExpanded ? expandHeredoc(content, state, scope) : content }];
   });
+  // Whatever their order, heredocs are copied last, as in BuildKit.
   return {
     sources: [...paths, ...heredocs],
     destination,
@@ -112,20 +116,18 @@ function expandCopy(instruction: AddInstruction | CopyInstruction, state: StageS
 }
 
 function filesOf(
-  from: StepScope['step']['sources'][number],
-  {
-    instruction,
-    state,
-    scope,
-  }: { readonly instruction: AddInstruction | CopyInstruction; readonly state: StageState; readonly scope: StepScope },
-): Pick<SourceScope, 'files' | 'isContext'> {
-  if (from === undefined) return { files: scope.context, isContext: true };
+  instruction: AddInstruction | CopyInstruction,
+  state: StageState,
+  scope: StepScope,
+): Pick<SourceScope, 'files' | 'contextSources'> {
+  const [from] = scope.step.sources;
+  if (from === undefined) return { files: scope.context, contextSources: scope.contextSources };
   const name = instruction.kind === 'copy' ? instruction.from : undefined;
   const files = scope.rootOf(
     from,
     `cannot copy from stage ${JSON.stringify(name)}, it needs to be defined before current stage ${JSON.stringify(state.stage.label)}`,
   );
-  return { files, isContext: from.base?.kind === 'files' };
+  return { files, contextSources: undefined };
 }
 
 function readSource(source: ExpandedSource, sourceScope: SourceScope, scope: StepScope): ReadSource {

@@ -6,6 +6,7 @@ import type { Linter } from '../lint/linter.ts';
 import { setLast } from '../stages/global-args.ts';
 import { located } from '../stages/located.ts';
 import type { GlobalArgs, Stage } from '../stages/stage.ts';
+import { writtenContextSources } from './context-sources.ts';
 import { convertStep } from './convert-step.ts';
 import { enterFolder } from './convert-workdir.ts';
 import { draftOf } from './image-draft.ts';
@@ -24,15 +25,18 @@ export interface ConvertScope {
 /** Carries out every stage on paper. `stages`: resolved, in order, with everything that they need. */
 export function convertStages(stages: readonly Stage[], scope: ConvertScope): ReadonlyMap<Stage, StageState> {
   const context = vertex({ kind: 'local', name: 'context' }, [], { name: '[internal] load build context' });
+  const contextSources = writtenContextSources(stages);
   const states = new Map<Stage, StageState>();
   // What `--from` names comes last in the order of stages, and needs none of them.
   const implicit = stages.filter((stage) => stage.from === undefined);
   const written = stages.filter((stage) => stage.from !== undefined);
-  for (const stage of [...implicit, ...written]) states.set(stage, convertStage(stage, { ...scope, states, context }));
+  for (const stage of [...implicit, ...written])
+    states.set(stage, convertStage(stage, { ...scope, states, context, contextSources }));
   return states;
 }
 
 interface StageScope extends ConvertScope {
+  readonly contextSources: readonly string[];
   readonly states: ReadonlyMap<Stage, StageState>;
   readonly context: Vertex;
 }
@@ -84,7 +88,7 @@ function emptyState(stage: Stage, { request }: StageScope, parent: StageState | 
   const hasBase = stage.from !== undefined && stage.parent === undefined && stage.baseName !== 'scratch';
   return {
     stage,
-    platform: request.platform,
+    platform: stage.platform ?? request.platform,
     root: 'scratch',
     env: new Map(parent?.env),
     workdir: '/',

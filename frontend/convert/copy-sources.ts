@@ -1,7 +1,8 @@
-import { type CopyAction, type Vertex, vertex } from '../../solver/vertex.ts';
+import { type CopyAction, type Vertex, type VertexOptions, vertex } from '../../solver/vertex.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
 import { type GitReference, parseGitReference } from '../../src/core/git-reference.ts';
 import type { AddInstruction, CopyInstruction, Heredoc } from '../instructions/instruction.ts';
+import { hasWildcard, isOnlyUseOfFolder } from './context-sources.ts';
 import { inlineFile } from './inline-file.ts';
 import { rootedPath } from './paths.ts';
 import type { Root } from './stage-state.ts';
@@ -22,10 +23,10 @@ export interface SourceScope {
   readonly checksum: string | undefined;
   /** Where paths are taken from. */
   readonly files: Root;
-  /** Whether the files come from outside, so that only what is named is there. */
-  readonly isContext: boolean;
-  /** The step's name, which a fetch shows too. */
-  readonly name: string;
+  /** For the main context: what all steps take from it, as written. */
+  readonly contextSources: readonly string[] | undefined;
+  /** How the step is shown, and so a fetch for it. */
+  readonly options: VertexOptions;
 }
 
 const HEREDOC_MODE = 0o644;
@@ -58,12 +59,11 @@ function plainAction(source: string, written: string): ReadSource['action'] {
   return { source, literal: true, unpack: false, parents: false, mustMatch: true, contentsOnly: true, written };
 }
 
-function pathSource(written: string, { instruction, files, isContext }: SourceScope): ReadSource {
+function pathSource(written: string, { instruction, files, contextSources }: SourceScope): ReadSource {
   const source = rootedPath(written);
   const unpack = instruction.kind === 'add' && (instruction.unpack ?? true);
-  // BuildKit sends of a context only what is named, so a folder in which nothing matches is not there for it.
-  const isBelowFolder = source.lastIndexOf('/') > 0 && !hasWildcard(source.slice(0, source.lastIndexOf('/')));
-  const mustMatch = !hasWildcard(source) || (isContext && isBelowFolder);
+  const mustMatch =
+    !hasWildcard(source) || (contextSources !== undefined && isOnlyUseOfFolder(written, contextSources));
   return { root: files, action: { ...plainAction(source, written), literal: false, unpack, mustMatch } };
 }
 
@@ -77,12 +77,12 @@ function parentsSource(written: string, { files }: SourceScope): ReadSource {
   return { root: files, action: { ...plainAction(source, written), literal: false, parents: true, mustMatch } };
 }
 
-function urlSource(url: string, { instruction, checksum, name }: SourceScope): ReadSource {
+function urlSource(url: string, { instruction, checksum, options }: SourceScope): ReadSource {
   if (instruction.kind === 'copy') throw notForCopy("source can't be a URL for COPY", url);
   if (checksum !== undefined) checkDigest(checksum);
   const filename = filenameOf(url);
   const op = { kind: 'http', url, filename, mode: DOWNLOAD_MODE, uid: 0, gid: 0 } as const;
-  const root = vertex({ ...op, ...(checksum === undefined ? {} : { checksum }) }, [], { name });
+  const root = vertex({ ...op, ...(checksum === undefined ? {} : { checksum }) }, [], options);
   return { root, action: { ...plainAction(`/${filename}`, url), unpack: instruction.unpack ?? false } };
 }
 
@@ -107,7 +107,7 @@ function gitSource(git: GitReference, written: string, scope: SourceScope): Read
   return { root: gitVertex(git, scope), action: plainAction('/', written) };
 }
 
-function gitVertex(git: GitReference, { instruction, checksum, name }: SourceScope): Vertex {
+function gitVertex(git: GitReference, { instruction, checksum, options }: SourceScope): Vertex {
   const keep = instruction.kind === 'add' ? instruction.keepGitDir : undefined;
   if (keep !== undefined && git.keepGitDir !== undefined && keep !== git.keepGitDir)
     throw new SlipwayError('SLIPWAY_ADD_INVALID', 'inconsistent keep-git-dir configuration', {
@@ -129,7 +129,7 @@ function gitVertex(git: GitReference, { instruction, checksum, name }: SourceSco
       submodules: git.submodules ?? true,
     },
     [],
-    { name },
+    options,
   );
 }
 
@@ -145,9 +145,4 @@ function checkDigest(checksum: string): void {
 
 function notForCopy(message: string, written: string): SlipwayError {
   return new SlipwayError('SLIPWAY_COPY_INVALID', `${message}: ${written}`, { hint: 'use ADD to fetch it' });
-}
-
-/** Whether Go's filepath.Match would see more than a plain name. */
-function hasWildcard(path: string): boolean {
-  return /(?:^|[^\\])(?:\\\\)*[*?[]/.test(path);
 }

@@ -49,6 +49,8 @@ export interface StepScope {
   readonly linter: Linter;
   /** The main build context; one vertex for the whole build. */
   readonly context: Vertex;
+  /** What all steps take from it, as written. */
+  readonly contextSources: readonly string[];
   /** The finished filesystem of a stage above, or of an image. Throws for a stage that stands below. */
   rootOf(source: Stage, purpose: string): Root;
 }

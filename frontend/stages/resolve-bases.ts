@@ -167,9 +167,10 @@ const COMMON_IMAGES = ['alpine', 'busybox', 'centos', 'debian', 'golang', 'ubunt
 
 function withSuggestion(error: SlipwayError, name: string, { stages }: StagePlan): SlipwayError {
   if (!['SLIPWAY_IMAGE_NOT_FOUND', 'SLIPWAY_REGISTRY_DENIED'].includes(error.code)) return error;
-  const meant = suggest(name, [...stages.flatMap((stage) => stage.name ?? []), ...COMMON_IMAGES]);
+  const [image = '', suffix = ''] = name.split(/(?=[:@])/, 2);
+  const meant = suggest(image, [...stages.flatMap((stage) => stage.name ?? []), ...COMMON_IMAGES]);
   if (meant === undefined) return error;
-  return new SlipwayError(error.code as `SLIPWAY_${string}`, `${error.message} (did you mean ${meant}?)`, {
+  return new SlipwayError(error.code as `SLIPWAY_${string}`, `${error.message} (did you mean ${meant}${suffix}?)`, {
     cause: error,
     ...(error.hint === undefined ? {} : { hint: error.hint }),
     ...(error.source === undefined ? {} : { source: error.source }),

@@ -39,7 +39,9 @@ test.each(readdirSync(FIXTURES).sort())('%s converts as its golden says', async 
   const folder = new URL(`${name}/`, FIXTURES);
   const golden = new URL('result.json', folder);
   const settings = new URL('request.json', folder);
-  const overrides = existsSync(settings) ? (JSON.parse(readFileSync(settings, 'utf8')) as Partial<FrontendRequest>) : {};
+  const overrides = existsSync(settings)
+    ? (JSON.parse(readFileSync(settings, 'utf8')) as Partial<FrontendRequest>)
+    : {};
   const result = await outcome(requestFor(readFileSync(new URL('Dockerfile', folder), 'utf8'), overrides));
   const text = `${JSON.stringify(result, undefined, 1)}\n`;
   if (process.env.UPDATE_GOLDENS === '1') writeFileSync(golden, text);
@@ -66,7 +68,8 @@ function described({ root, config, warnings, platform, epoch }: Definition): unk
     const inputs = vertex.inputs.map(visit);
     const { name, stage, source, ignoreCache } = vertex.options;
     const at = source === undefined ? undefined : lines(source.range);
-    const op = vertex.op.kind === 'image' ? { ...vertex.op, manifest: undefined, layers: vertex.op.layers.length } : vertex.op;
+    const op =
+      vertex.op.kind === 'image' ? { ...vertex.op, manifest: undefined, layers: vertex.op.layers.length } : vertex.op;
     const place = vertices.push({ name, stage, lines: at, ignoreCache, inputs, op }) - 1;
     places.set(vertex.digest, place);
     return place;
