@@ -2,6 +2,7 @@ import type PQueue from 'p-queue';
 import type { ContentStore } from '../../cache/content/content-store.ts';
 import type { Descriptor } from '../core/descriptor.ts';
 import type { Digest } from '../core/digest.ts';
+import { SlipwayError } from '../core/errors.ts';
 
 /** How far the transfer of one blob is, in bytes. */
 export interface TransferProgress {
@@ -92,7 +93,11 @@ export class LayerDownloads {
     const queue = await this.#queue;
     await queue.add(async () => {
       signal.throwIfAborted();
-      await this.#content.ingest(this.#reported(request, signal), request.descriptor, signal);
+      await this.#content
+        .ingest(this.#reported(request, signal), request.descriptor, signal)
+        .catch((error: unknown) => {
+          throw ofImage(request.ref, error);
+        });
     });
   }
 
@@ -106,4 +111,11 @@ export class LayerDownloads {
       this.#onProgress?.({ ref, digest, current, total });
     }
   }
+}
+
+/** The store knows what was wrong with a blob's bytes, but not whose blob it is. */
+function ofImage(ref: string, error: unknown): unknown {
+  if (!(error instanceof SlipwayError) || error.code !== 'SLIPWAY_BLOB_MISMATCH') return error;
+  const hint = error.hint === undefined ? {} : { hint: error.hint };
+  return new SlipwayError('SLIPWAY_BLOB_MISMATCH', `image ${ref}: ${error.message}`, { ...hint, cause: error });
 }

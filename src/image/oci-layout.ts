@@ -17,7 +17,6 @@ export interface OciLayoutReference {
 
 const SCHEME = 'oci-layout://';
 const REF_NAME = 'org.opencontainers.image.ref.name';
-const MAX_INDEX_BYTES = 16 * 1024 * 1024;
 
 /** Whether a reference names an OCI layout, not an image of a registry. */
 export function isOciLayoutReference(text: string): boolean {
@@ -76,7 +75,7 @@ export function findInLayout(reference: OciLayoutReference): ImageRoot {
 
 function readIndex(path: string): readonly Descriptor[] {
   readMarker(path);
-  const bytes = readRegularFile(`${path}/index.json`, MAX_INDEX_BYTES);
+  const bytes = readRegularFile(`${path}/index.json`, MAX_MANIFEST_BYTES);
   if (bytes === undefined) throw invalidLayout(path, 'it has no index.json');
   const document = parseManifest(bytes, `${path}/index.json`, MEDIA.ociIndex);
   return document.kind === 'index' ? document.index.manifests : [];

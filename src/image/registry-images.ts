@@ -1,5 +1,6 @@
 import type { ContentStore } from '../../cache/content/content-store.ts';
 import type { Descriptor } from '../core/descriptor.ts';
+import { digestOf } from '../core/digest.ts';
 import { SlipwayError } from '../core/errors.ts';
 import { MAX_MANIFEST_BYTES, parseManifest } from '../core/manifest.ts';
 import { formatReference, type Reference } from '../core/reference.ts';
@@ -95,11 +96,15 @@ async function readConfig(
   const { digest, size, mediaType = 'application/octet-stream' } = document;
   if (size === undefined) throw new Error('internal: a config without a size');
   const { downloadBlob } = await import('../registry/download-blob.ts');
-  const download = {
-    repository: reference,
-    descriptor: { mediaType, digest, size },
-    task: `pull ${formatReference(reference)}`,
-  };
-  await content.ingest(downloadBlob(await connect(), download, signal), { digest, size }, signal);
-  return content.read(digest, MAX_CONFIG_BYTES);
+  const task = `pull ${formatReference(reference)}`;
+  const download = { repository: reference, descriptor: { mediaType, digest, size }, task };
+  const bytes = Buffer.concat(await Array.fromAsync(downloadBlob(await connect(), download, signal)));
+  if (digestOf(bytes) !== digest)
+    throw new SlipwayError(
+      'SLIPWAY_BLOB_MISMATCH',
+      `cannot ${task}: its config has the digest ${digestOf(bytes)}, its manifest says ${digest}`,
+      { hint: 'the transfer may have been damaged on its way; try again' },
+    );
+  content.put(bytes);
+  return bytes;
 }

@@ -10,6 +10,6 @@ export function trustedCertificates(): tls.SecureContext {
   if (context !== undefined) return context;
   const system = tls.getCACertificates('system');
   const base = system.length > 0 ? system : tls.getCACertificates('bundled');
-  context = tls.createSecureContext({ ca: [...base, ...tls.getCACertificates('extra')] });
+  context = tls.createSecureContext({ ca: [...new Set([...base, ...tls.getCACertificates('extra')])] });
   return context;
 }

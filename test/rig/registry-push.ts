@@ -80,18 +80,27 @@ function putManifest(
   body: Buffer,
   response: ServerResponse,
 ): void {
+  const problem = problemOf(contents, repository, name, body);
+  if (problem !== undefined) {
+    sendError(response, 400, problem);
+    return;
+  }
+  const tag = name.startsWith('sha256:') ? undefined : name;
+  const { digest } = addManifest(contents, repository, body, request.headers['content-type'] ?? '', tag);
+  response.writeHead(201, { 'docker-content-digest': digest, location: `/v2/${repository}/manifests/${digest}` }).end();
+}
+
+function problemOf(contents: RegistryContents, repository: string, name: string, body: Buffer): string | undefined {
   const document = JSON.parse(body.toString()) as {
     config?: { digest: string };
     layers?: { digest: string; urls?: string[] }[];
     manifests?: { digest: string }[];
   };
   const blobs = [document.config, ...(document.layers ?? [])].filter((blob) => blob !== undefined && !('urls' in blob));
-  if (!blobs.every((blob) => contents.links.has(`${repository} ${blob?.digest}`)))
-    return sendError(response, 400, 'MANIFEST_BLOB_UNKNOWN');
-  if (!(document.manifests ?? []).every(({ digest }) => contents.manifests.has(`${repository} ${digest}`)))
-    return sendError(response, 400, 'MANIFEST_BLOB_UNKNOWN');
-  if (name.startsWith('sha256:') && name !== digestOf(body)) return sendError(response, 400, 'DIGEST_INVALID');
-  const tag = name.startsWith('sha256:') ? undefined : name;
-  const { digest } = addManifest(contents, repository, body, request.headers['content-type'] ?? '', tag);
-  response.writeHead(201, { 'docker-content-digest': digest, location: `/v2/${repository}/manifests/${digest}` }).end();
+  const hasBlobs = blobs.every((blob) => contents.links.has(`${repository} ${blob?.digest}`));
+  const hasManifests = (document.manifests ?? []).every(({ digest }) =>
+    contents.manifests.has(`${repository} ${digest}`),
+  );
+  if (!hasBlobs || !hasManifests) return 'MANIFEST_BLOB_UNKNOWN';
+  return name.startsWith('sha256:') && name !== digestOf(body) ? 'DIGEST_INVALID' : undefined;
 }

@@ -145,21 +145,17 @@ export function addManifest(
 function answerPull(contents: RegistryContents, request: IncomingMessage, response: ServerResponse): void {
   const path = (request.url ?? '').replace(/\?.*$/, '');
   const [, repository = '', kind, name = ''] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(path) ?? [];
-  if (kind === 'manifests') {
-    const digest = contents.tags.get(`${repository} ${name}`) ?? name;
-    const manifest = contents.manifests.get(`${repository} ${digest}`);
-    if (manifest === undefined) return sendError(response, 404, 'MANIFEST_UNKNOWN');
+  const digest = contents.tags.get(`${repository} ${name}`) ?? name;
+  const manifest = kind === 'manifests' ? contents.manifests.get(`${repository} ${digest}`) : undefined;
+  const isLinked = kind === 'blobs' && contents.links.has(`${repository} ${name}`);
+  const blob = isLinked ? contents.blobs.get(name as Digest) : undefined;
+  if (manifest !== undefined) {
     const { mediaType, bytes } = manifest;
-    response.writeHead(200, {
-      'content-type': mediaType,
-      'content-length': bytes.length,
-      'docker-content-digest': digest,
-    });
-    return void response.end(request.method === 'HEAD' ? undefined : bytes);
-  }
-  const blob = contents.links.has(`${repository} ${name}`) ? contents.blobs.get(name as Digest) : undefined;
-  if (kind !== 'blobs' || blob === undefined) return sendError(response, 404, 'BLOB_UNKNOWN');
-  sendBlob(request, response, blob);
+    response.setHeader('docker-content-digest', digest);
+    response.writeHead(200, { 'content-type': mediaType, 'content-length': bytes.length });
+    response.end(request.method === 'HEAD' ? undefined : bytes);
+  } else if (blob !== undefined) sendBlob(request, response, blob);
+  else sendError(response, 404, kind === 'manifests' ? 'MANIFEST_UNKNOWN' : 'BLOB_UNKNOWN');
 }
 
 /** Sends a blob, or the part of it that a Range header asks for. */
