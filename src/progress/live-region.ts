@@ -13,6 +13,8 @@ export interface Row {
 const COLORS = { blue: '34', red: '31', yellow: '33', dim: '2' } as const;
 const HIDE_CURSOR = '\u001b[?25l';
 const SHOW_CURSOR = '\u001b[?25h';
+const ERASE_LINE = '\u001b[K';
+const ERASE_BELOW = '\u001b[J';
 // Terminals that know synchronized output show a frame as a whole; others ignore the marks.
 const BEGIN_FRAME = '\u001b[?2026h';
 const END_FRAME = '\u001b[?2026l';
@@ -44,10 +46,11 @@ export class LiveRegion {
   /** Replaces the region by `above`, which stays, and `live`, which the next call replaces. */
   draw(above: readonly Row[], live: readonly Row[]): void {
     const shown = live.slice(0, Math.max(this.rows - 1, 1));
-    const lines = [...above, ...shown].map((row) => `${this.#line(row)}\n`);
+    // Lines are erased one by one: a terminal that is told to erase all of its screen may keep a copy of it in its history.
+    const lines = [...above, ...shown].map((row) => `${ERASE_LINE}${this.#line(row)}\n`);
     const hide = this.#isCursorHidden ? '' : HIDE_CURSOR;
     this.#isCursorHidden = true;
-    this.#output.write(`${BEGIN_FRAME}${hide}${this.#erase()}${lines.join('')}${END_FRAME}`);
+    this.#output.write(`${BEGIN_FRAME}${hide}${this.#back()}${lines.join('')}${ERASE_BELOW}${END_FRAME}`);
     this.#drawn = shown.map((row) => Math.min(rowWidth(row), this.columns));
   }
 
@@ -59,10 +62,11 @@ export class LiveRegion {
     this.#output.write(SHOW_CURSOR);
   }
 
-  #erase(): string {
+  /** To the first row of what was drawn last. */
+  #back(): string {
     const columns = this.columns;
     const rows = this.#drawn.reduce((sum, width) => sum + Math.max(Math.ceil(width / columns), 1), 0);
-    return rows === 0 ? '' : `\u001b[${rows}F\u001b[J`;
+    return rows === 0 ? '' : `\u001b[${rows}F`;
   }
 
   #line({ left, right, color, cut }: Row): string {

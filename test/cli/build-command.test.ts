@@ -17,8 +17,14 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'slipway-test-'));
   stdout = '';
   stderr = '';
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => (stdout += text) !== '');
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => (stderr += text) !== '');
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    stdout += text;
+    return true;
+  });
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    stderr += text;
+    return true;
+  });
 });
 afterEach(() => {
   vi.restoreAllMocks();
