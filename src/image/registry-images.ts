@@ -98,7 +98,9 @@ async function readConfig(
   const { downloadBlob } = await import('../registry/download-blob.ts');
   const task = `pull ${formatReference(reference)}`;
   const download = { repository: reference, descriptor: { mediaType, digest, size }, task };
-  const bytes = Buffer.concat(await Array.fromAsync(downloadBlob(await connect(), download, signal)));
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of downloadBlob(await connect(), download, signal)) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks, size);
   if (digestOf(bytes) !== digest)
     throw new SlipwayError(
       'SLIPWAY_BLOB_MISMATCH',
