@@ -119,12 +119,8 @@ async function openView(
       lstat: (path) => tree.lstat(path),
       readdir: (path) => tree.readdir(path),
       contentPath: (path) => tree.contentPath(path),
-      [Symbol.dispose]: () => {
-        lease[Symbol.dispose]();
-        stack.forEach((_, index) => {
-          rmSync(`${temporary}-${index}`, { recursive: true, force: true });
-        });
-      },
+      // What was written out for the view stays until the store is closed: tree layers that copy from it refer to it.
+      [Symbol.dispose]: () => lease[Symbol.dispose](),
     };
   } catch (error) {
     lease[Symbol.dispose]();
