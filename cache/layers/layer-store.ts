@@ -83,7 +83,10 @@ export interface LayerStore {
   isDurable(stack: LayerStack): boolean;
   /** Converts to folders what is not yet, and holds them. */
   mount(stack: LayerStack, signal: AbortSignal): Promise<MountedStack>;
-  /** The files that the stack makes, whiteouts applied; what must be fetched or unpacked for that is done before it resolves. */
+  /**
+   * The files that the stack makes, whiteouts applied; what must be fetched or unpacked for that is done before it resolves. Where
+   * bytes lie (`contentPath`) stays true after it was disposed, while the store is open and nobody prunes.
+   */
   view(stack: LayerStack, signal: AbortSignal): Promise<FileTree & Disposable>;
   /** The files of one layer alone as entries, for exporters and conversions. */
   entries(layer: LayerId, signal: AbortSignal): Promise<readonly TreeEntry[]>;
