@@ -10,7 +10,7 @@ import { writtenContextSources } from './context-sources.ts';
 import { convertStep } from './convert-step.ts';
 import { enterFolder } from './convert-workdir.ts';
 import { draftOf } from './image-draft.ts';
-import { type StageStart, startOf } from './stage-roots.ts';
+import { buildableRoot, type StageStart, startOf } from './stage-roots.ts';
 import type { Root, StageState } from './stage-state.ts';
 import { nextStepName } from './step-name.ts';
 
@@ -72,7 +72,14 @@ function beginStage(stage: Stage, scope: StageScope, source: SourceExcerpt): Sta
     parent === undefined
       ? beginning(stage, scope, name, source)
       : { root: parent.root, image: { ...parent.image, author: parent.image.author ?? '' }, platform: parent.platform };
-  const state: StageState = { ...draft, ...start, image: draftOf(start.image), stepsNamed: draft.stepsNamed };
+  const isBuiltOn = stage.from !== undefined && stage.replacement === undefined;
+  const state: StageState = {
+    ...draft,
+    ...start,
+    root: isBuiltOn ? buildableRoot(start.root) : start.root,
+    image: draftOf(start.image),
+    stepsNamed: draft.stepsNamed,
+  };
   for (const variable of state.image.config.Env ?? []) {
     const equals = variable.indexOf('=');
     if (equals < 0) setLast(state.env, variable, '');

@@ -55,6 +55,35 @@ function imageVertex(image: ResolvedImage, platform: Platform, name: string): Ro
   return vertex({ kind: 'image', ref, manifest, platform: normalise(platform), layers, from }, [], { name });
 }
 
+/** A filesystem that steps can build on: the files of a folder become a layer, owned by root. */
+export function buildableRoot(root: Root): Root {
+  if (root === 'scratch' || root.op.kind !== 'local') return root;
+  return vertex(
+    {
+      kind: 'file',
+      root: 'scratch',
+      actions: [
+        {
+          action: 'copy',
+          input: 0,
+          source: '/',
+          literal: true,
+          destination: '/',
+          unpack: false,
+          parents: false,
+          exclude: [],
+          mustMatch: true,
+          contentsOnly: true,
+          written: root.op.name,
+          link: true,
+        },
+      ],
+    },
+    [root],
+    root.options,
+  );
+}
+
 /** The files of a named context. */
 function contextVertex({ name, context }: FoundContext): Vertex {
   if (context.kind === 'local')
