@@ -1,6 +1,6 @@
-import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:fs';
 import { pipeline } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from 'node:zlib';
 import { errnoOf, SlipwayError } from '../../src/core/errors.ts';
 
 /** Large enough that the calls between threads do not count: 16 KiB, the default, halves the speed. */
@@ -24,12 +24,27 @@ export function compressionOf(path: string): 'gzip' | 'zstd' | 'uncompressed' {
 /** The uncompressed bytes of a blob file: gzip with any number of members, zstd with any number of frames, or as they are. */
 export async function* decompress(path: string): AsyncGenerator<Buffer, void> {
   const type = compressionOf(path);
-  const file = createReadStream(path, { highWaterMark: CHUNK });
   if (type === 'uncompressed') {
-    yield* file;
+    yield* createReadStream(path, { highWaterMark: CHUNK });
     return;
   }
-  const decoder = type === 'gzip' ? createGunzip({ chunkSize: CHUNK }) : createZstdDecompress({ chunkSize: CHUNK });
+  const { size } = statSync(path);
+  for (let start = 0; start < size; ) {
+    // Node's zstd stream ends with the first frame. How far it came is where the next one starts.
+    const decoder = type === 'gzip' ? createGunzip({ chunkSize: CHUNK }) : createZstdDecompress({ chunkSize: CHUNK });
+    yield* decodeFrom(path, start, decoder);
+    if (type === 'gzip') return;
+    if (decoder.bytesWritten === 0) throw corrupt(path, type);
+    start += decoder.bytesWritten;
+  }
+}
+
+async function* decodeFrom(
+  path: string,
+  start: number,
+  decoder: Gunzip | ZstdDecompress,
+): AsyncGenerator<Buffer, void> {
+  const file = createReadStream(path, { start, highWaterMark: CHUNK });
   // An error of the file destroys the decoder with it, and so comes out of the loop.
   pipeline(file, decoder, () => {});
   try {
@@ -37,13 +52,18 @@ export async function* decompress(path: string): AsyncGenerator<Buffer, void> {
   } catch (error) {
     const code = errnoOf(error) ?? '';
     if (!code.startsWith('Z_') && !code.startsWith('ZSTD_')) throw error;
-    throw new SlipwayError('SLIPWAY_BLOB_CORRUPT', `the ${type} data of the blob ${path} is damaged: ${code}`, {
-      cause: error,
-    });
+    throw corrupt(path, code, error);
   } finally {
     file.destroy();
     decoder.destroy();
   }
+}
+
+function corrupt(path: string, problem: string, cause?: unknown): SlipwayError {
+  return new SlipwayError('SLIPWAY_BLOB_CORRUPT', `the compressed data of the blob ${path} is damaged: ${problem}`, {
+    hint: 'remove the file; it is made or fetched again when it is needed',
+    ...(cause === undefined ? {} : { cause }),
+  });
 }
 
 /** As `decompress`, in pieces of one size (but for the last), each in a buffer of its own. */

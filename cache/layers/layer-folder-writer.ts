@@ -34,6 +34,7 @@ import {
 } from './layer-model.ts';
 import { checkPathLength } from './layer-path.ts';
 import { DEVICE_XATTR, isReservedXattr, type OverlayXattrPrefix } from './overlay-format.ts';
+import { OPAQUE_NAME } from './whiteout-names.ts';
 
 export interface LayerFolderOptions {
   /** An empty folder that only this process sees, mode 0700. */
@@ -88,20 +89,10 @@ export class LayerFolderWriter {
     place.parent.children.set(place.name, { type: 'whiteout' });
   }
 
-  /** The folder hides what the layers below have in it. */
+  /** The folder, which may be named through symlinks of this layer, hides what the layers below have in it. */
   makeOpaque(path: BytePath): void {
-    if (path === '/') {
-      this.#model.root.opaque = true;
-      return;
-    }
-    const place = this.#place(path);
-    const existing = place.parent.children.get(place.name);
-    if (existing?.type === 'dir') existing.opaque = true;
-    else if (existing === undefined || existing.type === 'whiteout') {
-      this.#clear(place);
-      this.#makeFolder(place.path);
-      place.parent.children.set(place.name, { ...newFolderNode(), opaque: true });
-    } else throw notFolder(path);
+    if (path === '/') this.#model.root.opaque = true;
+    else this.#place(`${path}/${OPAQUE_NAME}` as BytePath).parent.opaque = true;
   }
 
   /** A folder, new or there already. The root's own attributes are not a layer's to set. */
@@ -352,13 +343,6 @@ function ownUmask(): number {
   const line = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'));
   // process.umask() has to change it to read it.
   return line?.[1] === undefined ? 0o777 : Number.parseInt(line[1], 8);
-}
-
-function notFolder(path: BytePath): SlipwayError {
-  return new SlipwayError(
-    'SLIPWAY_LAYER_INVALID',
-    `a layer has ${displayPath(path)} both as a folder and as something else`,
-  );
 }
 
 function linkError(path: BytePath, target: BytePath, problem: string): SlipwayError {

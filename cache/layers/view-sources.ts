@@ -32,16 +32,23 @@ export function treeSource(entries: readonly TreeEntry[], temporary: string): Vi
   const changes = new Map<BytePath, Change>(entries.map(({ path, change }) => [path, change]));
   let names: Map<BytePath, BytePath[]> | undefined;
   const written = new Map<BytePath, BytePath>();
-  const inodeOf = (path: BytePath): Extract<Change, { kind: 'present' }> => {
+  const firstNames = new Set<BytePath>();
+  for (const { change } of entries)
+    if (change.kind === 'present' && change.hardLinkTo !== undefined) firstNames.add(change.hardLinkTo);
+  const inodeOf = (path: BytePath): Extract<Change, { kind: 'present' }> & { readonly firstName: BytePath } => {
     const change = changes.get(path);
     if (change?.kind !== 'present') throw new Error(`internal: ${path} is not in its tree`);
-    return change.hardLinkTo === undefined ? change : inodeOf(change.hardLinkTo);
+    return change.hardLinkTo === undefined ? { ...change, firstName: path } : inodeOf(change.hardLinkTo);
   };
   return {
     lstat(path) {
       const change = changes.get(path);
       if (change === undefined || change.kind === 'removed') return change;
-      return { kind: 'present', entry: entryOf(inodeOf(path)) };
+      const inode = inodeOf(path);
+      const entry = entryOf(inode);
+      // The temporary path is this layer's in this view alone, so that inodes of other layers have other names.
+      const isShared = firstNames.has(inode.firstName);
+      return { kind: 'present', entry: isShared ? { ...entry, link: `${temporary}:${inode.firstName}` } : entry };
     },
     readdir(path) {
       names ??= namesByFolder(entries);
