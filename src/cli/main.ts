@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs';
 import * as nodeModule from 'node:module';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const NEEDED_MAJOR = 24;
 
@@ -55,7 +56,7 @@ async function startWithNewerNode(): Promise<void> {
 /** The `node` of npm's package of that name, in the node_modules of a folder above this file. */
 function newerNode(): string | undefined {
   for (let folder = new URL('.', import.meta.url); ; folder = new URL('..', folder)) {
-    const candidate = new URL('node_modules/node/bin/node', folder).pathname;
+    const candidate = fileURLToPath(new URL('node_modules/node/bin/node', folder));
     if (existsSync(candidate)) return candidate;
     if (folder.pathname === '/') return undefined;
   }
