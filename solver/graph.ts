@@ -8,6 +8,8 @@ export interface GraphNode {
   readonly inputs: readonly GraphNode[];
   /** Whether one of the vertices that were merged into this asks for it. */
   readonly ignoreCache: boolean;
+  /** In the order of the list: greater than that of every input. */
+  readonly position: number;
 }
 
 /** The vertices that the roots need, equal ones merged by digest, inputs before those that use them. */
@@ -24,7 +26,7 @@ export function mergeVertices(roots: readonly Vertex[]): readonly GraphNode[] {
       merged.ignoreCache ||= ignoreCache;
       return merged;
     }
-    const node = { vertex, inputs, ignoreCache };
+    const node = { vertex, inputs, ignoreCache, position: nodes.size };
     nodes.set(vertex.digest, node);
     return node;
   };

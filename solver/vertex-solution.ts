@@ -4,6 +4,8 @@ import { cacheKeyOf, type KeyIngredient } from './cache-key.ts';
 import type { GraphNode } from './graph.ts';
 import type { CacheMap, InputKey, Op, OpContext, OpResolver } from './solver.ts';
 import type { Step } from './step.ts';
+import type { Vertex } from './vertex.ts';
+import { vertexFailure } from './vertex-failure.ts';
 import type { Work } from './work.ts';
 
 /** The result of a vertex, and the most precise key that it is known under; none for what cannot be cached. */
@@ -51,7 +53,7 @@ export class VertexSolution {
     this.#inputs = inputs;
     this.#services = services;
     this.#step = step;
-    this.#op = services.resolve(node.vertex);
+    this.#op = resolveOp(node.vertex, services.resolve);
     this.#context = { signal: services.work.signal, progress: step.sink, stepId: step.id };
     this.#renewed = node.ignoreCache || inputs.some((input) => input.#renewed);
     for (const input of inputs) input.#consumers.add(this);
@@ -220,13 +222,31 @@ export class VertexSolution {
     return this.#services.work.perform(this.#node.vertex, this.#step, task);
   }
 
-  /** Tells progress, and that inputs were not needed which nobody can ask for any more: their part of the cache was used with this. */
+  /** Tells progress, and before it of what can be needed by nobody any more: it was used from the cache with this. */
   #finish(outcome: 'done' | 'cached'): void {
+    const settled: VertexSolution[] = [];
+    this.#release(settled);
+    settled.sort((a, b) => a.#node.position - b.#node.position);
+    for (const unneeded of settled) unneeded.#step.finish('cached');
+    this.#step.finish(outcome);
+  }
+
+  /** Stops being a consumer of the inputs, and collects those that nobody asked for and nobody will. */
+  #release(settled: VertexSolution[]): void {
     for (const input of new Set(this.#inputs)) {
       input.#consumers.delete(this);
-      if (input.#consumers.size === 0 && input.#solved === undefined && !input.#isLocal) input.#finish('cached');
+      if (input.#consumers.size > 0 || input.#solved !== undefined || input.#isLocal) continue;
+      settled.push(input);
+      input.#release(settled);
     }
-    this.#step.finish(outcome);
+  }
+}
+
+function resolveOp(vertex: Vertex, resolve: OpResolver): Op {
+  try {
+    return resolve(vertex);
+  } catch (error) {
+    throw vertexFailure(vertex, error);
   }
 }
 

@@ -1,7 +1,8 @@
 import type PQueue from 'p-queue';
-import { SlipwayError } from '../src/core/errors.ts';
+import type { SlipwayError } from '../src/core/errors.ts';
 import type { Step } from './step.ts';
 import type { Vertex } from './vertex.ts';
+import { vertexFailure } from './vertex-failure.ts';
 
 /**
  * All that ops do in one solve: how much at the same time, when it ends, and what its first error was. After a failure, or when
@@ -64,7 +65,7 @@ export class Work {
       step.finish('cancelled');
       return this.#failure ?? this.#caller.reason ?? error;
     }
-    this.#failure = describe(vertex, error);
+    this.#failure = vertexFailure(vertex, error);
     step.finish('failed', this.#failure);
     this.#stop.abort(this.#failure);
     return this.#failure;
@@ -75,16 +76,4 @@ export class Work {
 async function openSlots(concurrency: number): Promise<PQueue> {
   const { default: Queue } = await import('p-queue');
   return new Queue({ concurrency });
-}
-
-/** The error with the vertex that it happened in, once. */
-function describe(vertex: Vertex, error: unknown): SlipwayError {
-  const { name, source } = vertex.options;
-  const known =
-    error instanceof SlipwayError
-      ? error
-      : new SlipwayError('SLIPWAY_STEP_FAILED', `${name}: ${error instanceof Error ? error.message : String(error)}`, {
-          cause: error,
-        });
-  return source === undefined ? known : known.at(source);
 }

@@ -234,6 +234,14 @@ describe('a failure', () => {
     });
   });
 
+  it('of an op that is refused before anything begins has its place too', async () => {
+    const world = new FakeWorld();
+    const refuse = () => {
+      throw new SlipwayError('SLIPWAY_ENTITLEMENT_MISSING', 'no');
+    };
+    await expect(world.solve(fake('bad', [], { source }), { resolve: refuse })).rejects.toMatchObject({ source });
+  });
+
   it('begins nothing that waits for a slot', async () => {
     const world = new FakeWorld().define('bad', { run: () => Promise.reject(new Error('no')) });
     const others = Array.from({ length: 5 }, (_, index) => fake(`other ${index}`));
@@ -288,6 +296,17 @@ describe('progress', () => {
     await world.solve(fake('run', [fake('copy', [fake('base')])]));
     await world.solve(fake('new', [fake('run', [fake('copy', [fake('base')])])]));
     expect(world.outcomes()).toEqual(['base: cached', 'copy: cached', 'run: cached', 'new: done']);
+  });
+
+  it('shows what several made unnecessary in the order of the graph', async () => {
+    const graph = () => {
+      const base = fake('base');
+      return fake('join', [fake('b', [fake('a', [base])]), fake('c', [base])]);
+    };
+    const world = new FakeWorld();
+    await world.solve(graph());
+    await world.solve(graph());
+    expect(world.outcomes()).toEqual(['base: cached', 'a: cached', 'b: cached', 'c: cached', 'join: cached']);
   });
 
   it('starts a step before it finishes, and never says anything of it afterwards', async () => {
