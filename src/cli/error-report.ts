@@ -42,7 +42,7 @@ function headline(error: SlipwayError): string[] {
 
 /** `Dockerfile:7`, and the lines around with the instruction's own marked. */
 function excerpt({ range, text }: SourceExcerpt): string[] {
-  const lines = text.split('\n');
+  const lines = text.replace(/\n$/, '').split('\n');
   const end = Math.max(range.endLine, range.startLine);
   const first = Math.max(range.startLine - LINES_AROUND, 1);
   const last = Math.min(end + LINES_AROUND, lines.length);

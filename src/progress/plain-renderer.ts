@@ -36,6 +36,8 @@ export class PlainRenderer implements ProgressRenderer {
   readonly #steps = new Map<string, Step>();
   #numbered = 0;
   #current: Step | undefined;
+  #isBlank = true;
+  #isAside = false;
   #patience: NodeJS.Timeout | undefined;
 
   constructor(output: RendererOutput) {
@@ -63,10 +65,10 @@ export class PlainRenderer implements ProgressRenderer {
         this.#finished(event);
         break;
       case 'warning':
-        this.#write(`\n ! ${warningText(event)}\n`);
+        this.#aside(` ! ${warningText(event)}`);
         break;
       case 'notice':
-        this.#write(`\n * ${withoutCredentials(printableLine(event.message))}\n`);
+        this.#aside(` * ${withoutCredentials(printableLine(event.message))}`);
         break;
       default:
         event satisfies never;
@@ -152,7 +154,7 @@ export class PlainRenderer implements ProgressRenderer {
     if (this.#current !== step) {
       if (this.#current?.number !== undefined) text += `#${this.#current.number} ...\n`;
       step.number ??= ++this.#numbered;
-      text += `${this.#numbered === 1 && this.#current === undefined ? '' : '\n'}#${step.number} ${stepName(step)}\n`;
+      text += `${this.#isBlank ? '' : '\n'}#${step.number} ${stepName(step)}\n`;
       this.#current = step;
     }
     for (const line of step.held) text += `#${step.number} ${line}\n`;
@@ -162,8 +164,19 @@ export class PlainRenderer implements ProgressRenderer {
     if (this.#waiting() !== undefined) this.#patience = setTimeout(() => this.#losePatience(), PATIENCE_MS).unref();
   }
 
+  /** A line that belongs to no step; consecutive ones stand together. */
+  #aside(line: string): void {
+    if (this.#current?.number !== undefined) this.#write(`#${this.#current.number} ...\n`);
+    this.#current = undefined;
+    this.#write(`${this.#isBlank || this.#isAside ? '' : '\n'}${line}\n`);
+    this.#isAside = true;
+  }
+
   #write(text: string): void {
-    if (text !== '') this.#output.write(text);
+    if (text === '') return;
+    this.#isBlank = false;
+    this.#isAside = false;
+    this.#output.write(text);
   }
 }
 

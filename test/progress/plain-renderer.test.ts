@@ -138,11 +138,25 @@ describe('plain progress', () => {
     expect(text).toBe('');
   });
 
-  it('shows warnings and notices', () => {
+  it('sets warnings and notices apart from the steps', () => {
     events.warn("Stage name 'A' should be lowercase");
+    events.warn("Stage name 'B' should be lowercase");
+    events.plan('a');
+    events.start('a', 0);
     events.notice('steps share the network of this machine');
+    events.finish('a', 0);
     expect(text).toBe(
-      "\n ! StageNameCasing: Stage name 'A' should be lowercase (Dockerfile:3)\n\n * steps share the network of this machine\n",
+      ` ! StageNameCasing: Stage name 'A' should be lowercase (Dockerfile:3)
+ ! StageNameCasing: Stage name 'B' should be lowercase (Dockerfile:3)
+
+#1 a
+#1 ...
+
+ * steps share the network of this machine
+
+#1 a
+#1 DONE 0.0s
+`,
     );
   });
 });
