@@ -44,6 +44,7 @@ export function createLayerStore({ store, content, leases }: LayerStoreParts): L
     },
     prepare: async () => prepareLayer(context),
     isDurable: (stack) => stack.every((layer) => isDurable(context, layer)),
+    createdAt: (layer) => context.table.createdAt(layer),
     mount: (stack, signal) => mountStack(context, stack, { lease: hold(stack), signal }),
     view: (stack, signal) => openView(context, stack, { lease: hold(stack), signal }),
     entries: (layer, signal) => layerEntries(context, layer, signal),

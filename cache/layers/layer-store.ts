@@ -81,6 +81,8 @@ export interface LayerStore {
 
   /** Whether every layer of the stack has a form that outlives this process; records whose stack has not are no hits. */
   isDurable(stack: LayerStack): boolean;
+  /** When the layer was made or first seen here, milliseconds since 1970; undefined where nothing of it is kept yet. */
+  createdAt(layer: LayerId): number | undefined;
   /** Converts to folders what is not yet, and holds them. */
   mount(stack: LayerStack, signal: AbortSignal): Promise<MountedStack>;
   /**

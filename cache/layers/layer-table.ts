@@ -19,6 +19,8 @@ export interface BlobRow extends LayerBlob {
 export interface LayerTable {
   /** Says that the layer exists; with the blob that it was pulled as. Idempotent. */
   add(layer: LayerId, pulledAs?: Descriptor): void;
+  /** When the layer was added, milliseconds since 1970; undefined for one that is not known. */
+  createdAt(layer: LayerId): number | undefined;
   /** The blob that the layer was pulled as; undefined for a layer that was made here, or is not known. */
   pulledAs(layer: LayerId): Descriptor | undefined;
   /** The layer's folder on top of the stack that `below` is the digest of; any of its folders where that is undefined. */
@@ -40,17 +42,19 @@ export function openLayerTable(database: Database): LayerTable {
   };
   return {
     add,
+    createdAt(layer) {
+      const row = database.statement('SELECT created_at FROM layers WHERE id = ?').get(layer);
+      return row === undefined ? undefined : Number(row.created_at);
+    },
     pulledAs(layer) {
-      const text = database.statement('SELECT descriptor FROM layers WHERE id = ?').get(layer)?.['descriptor'];
+      const text = database.statement('SELECT descriptor FROM layers WHERE id = ?').get(layer)?.descriptor;
       return typeof text === 'string' ? (JSON.parse(text) as Descriptor) : undefined;
     },
     folder(layer, below) {
       const row = database
         .statement("SELECT folder, traits FROM layer_folders WHERE layer = ? AND (?2 IS NULL OR below IN ('', ?2))")
         .get(layer, below ?? null);
-      return row === undefined
-        ? undefined
-        : { folder: String(row['folder']), traits: decodeTraits(Number(row['traits'])) };
+      return row === undefined ? undefined : { folder: String(row.folder), traits: decodeTraits(Number(row.traits)) };
     },
     addFolder(layer, { folder, traits }, below) {
       add(layer);
@@ -67,13 +71,13 @@ export function openLayerTable(database: Database): LayerTable {
         .statement('SELECT variant, media_type, digest, size, diff_id FROM layer_blobs WHERE layer = ?')
         .all(layer)
         .map((row) => ({
-          variant: String(row['variant']),
+          variant: String(row.variant),
           descriptor: {
-            mediaType: String(row['media_type']),
-            digest: row['digest'] as Digest,
-            size: Number(row['size']),
+            mediaType: String(row.media_type),
+            digest: row.digest as Digest,
+            size: Number(row.size),
           },
-          diffId: row['diff_id'] as DiffID,
+          diffId: row.diff_id as DiffID,
         })),
     addBlob(layer, { variant, descriptor, diffId }) {
       add(layer);

@@ -1,12 +1,12 @@
 import type { ContentStore } from '../../cache/content/content-store.ts';
-import type { Compression, LayerId, LayerStack, LayerStore } from '../../cache/layers/layer-store.ts';
+import type { Compression, LayerStack, LayerStore } from '../../cache/layers/layer-store.ts';
 import type { Descriptor, ImageIndex, ImageManifest, LayerBlob } from '../core/descriptor.ts';
 import { canonicalJson } from '../core/digest.ts';
 import type { ImageConfig } from '../core/image-config.ts';
 import type { Platform } from '../core/platform.ts';
 import { type Annotation, annotationsOf, checkAnnotations } from './annotations.ts';
 import type { BuiltImage } from './built-image.ts';
-import { completeHistory, isoTime, type LayerOrigin } from './history.ts';
+import { completeHistory, isoTime } from './history.ts';
 import { containerMediaTypes, layerDescriptorIn, type MediaTypeFamily } from './layer-media-types.ts';
 
 /** How an output wants its image to be written. */
@@ -42,8 +42,6 @@ export interface AssembleOptions {
   readonly now: number;
   /** Seconds since 1970: SOURCE_DATE_EPOCH of the build. */
   readonly epoch?: number;
-  /** When and how a layer was made, so that a cached build gives the image that it gave before. */
-  readonly originOf?: (layer: LayerId) => LayerOrigin | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -111,7 +109,8 @@ async function layerBlobs(stack: LayerStack, options: AssembleOptions): Promise<
 function completeConfig(result: PlatformResult, layers: readonly LayerBlob[], options: AssembleOptions): ImageConfig {
   const epoch = epochOf(options);
   const history = completeHistory(result.config.history, {
-    layers: result.stack.map((layer) => options.originOf?.(layer) ?? {}),
+    // Known by now, because their blobs were made; a cached build gives the times, and so the image, that it gave before.
+    layerTimes: result.stack.map((layer) => options.layers.createdAt(layer)),
     now: options.now,
     ...(epoch === undefined ? {} : { epoch }),
   });

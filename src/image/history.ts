@@ -1,14 +1,8 @@
 import type { HistoryEntry } from '../core/image-config.ts';
 
-/** What is known of a layer apart from its bytes. `createdAt` is milliseconds since 1970. */
-export interface LayerOrigin {
-  readonly createdAt?: number;
-  readonly description?: string;
-}
-
 export interface HistoryOptions {
-  /** One for each layer, lowest first. */
-  readonly layers: readonly LayerOrigin[];
+  /** When each layer was made, lowest first, milliseconds since 1970; undefined where nobody knows. */
+  readonly layerTimes: readonly (number | undefined)[];
   /** Milliseconds since 1970: the time of what has no time of its own. */
   readonly now: number;
   /** Seconds since 1970: the time of every entry that this build adds (SOURCE_DATE_EPOCH). */
@@ -21,7 +15,7 @@ export interface HistoryOptions {
  * image and keep it.
  */
 export function completeHistory(history: readonly HistoryEntry[], options: HistoryOptions): readonly HistoryEntry[] {
-  const matched = matchLayers(history, options.layers);
+  const matched = matchLayers(history, options.layerTimes.length);
   const timed = fillTimes(layerTimes(matched, options), isoTime(options.now));
   if (options.epoch === undefined) return timed;
   const epoch = isoTime(options.epoch * 1000);
@@ -29,22 +23,15 @@ export function completeHistory(history: readonly HistoryEntry[], options: Histo
 }
 
 /** Gives layers without an entry one at the end, and takes entries that stand for a layer too many as empty. */
-function matchLayers(history: readonly HistoryEntry[], layers: readonly LayerOrigin[]): HistoryEntry[] {
+function matchLayers(history: readonly HistoryEntry[], layers: number): HistoryEntry[] {
   let used = 0;
   const matched = history.map((entry): HistoryEntry => {
     if (entry.empty_layer) return entry;
-    return ++used > layers.length ? { ...entry, empty_layer: true } : entry;
+    return ++used > layers ? { ...entry, empty_layer: true } : entry;
   });
-  const missing = layers.slice(Math.min(used, layers.length));
-  return [
-    ...matched,
-    ...missing.map(
-      (layer): HistoryEntry => ({
-        created_by: layer.description ?? 'created by slipway',
-        comment: 'slipway: the image had fewer history entries than layers',
-      }),
-    ),
-  ];
+  const missing = Math.max(layers - used, 0);
+  const entry = { created_by: 'created by slipway', comment: 'the image had fewer history entries than layers' };
+  return [...matched, ...Array.from({ length: missing }, () => entry)];
 }
 
 /** Entries that stand for a layer take the time at which the layer was made. */
@@ -52,7 +39,7 @@ function layerTimes(history: readonly HistoryEntry[], options: HistoryOptions): 
   let index = 0;
   return history.map((entry) => {
     if (entry.empty_layer) return entry;
-    const createdAt = options.layers[index++]?.createdAt ?? options.now;
+    const createdAt = options.layerTimes[index++] ?? options.now;
     return entry.created === undefined ? { ...entry, created: isoTime(createdAt) } : entry;
   });
 }

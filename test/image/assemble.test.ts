@@ -51,7 +51,7 @@ describe('assembleImages', () => {
   it('keeps what only docker knows in the config', async () => {
     const { images } = await assemble();
     const config = JSON.parse(rig.content.read(images[0]?.config.digest as never).toString());
-    expect(config).toMatchObject({ config: { Cmd: ['sh'] }, created: '2026-06-01T12:00:00Z', os: 'linux' });
+    expect(config).toMatchObject({ config: { Cmd: ['sh'] }, os: 'linux' });
   });
 
   it('annotates manifest and descriptor', async () => {
@@ -82,5 +82,13 @@ describe('assembleImages', () => {
       assembleImages([result], { layers, content: rig.content, form: FORM, now: NOW, signal }),
     ).rejects.toThrow('first');
     expect(running).toBe(1);
+  });
+
+  it('gives a cached result the same image, whenever it is assembled', async () => {
+    const result = resultOf(rig, FILES);
+    const { layers, content } = rig;
+    const signal = new AbortController().signal;
+    const assembleAt = (now: number) => assembleImages([result], { layers, content, form: FORM, now, signal });
+    expect((await assembleAt(NOW + 5000)).root).toEqual((await assembleAt(NOW)).root);
   });
 });
