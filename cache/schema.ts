@@ -1,3 +1,4 @@
+import { DOWNLOAD_TABLES } from './downloads/download-table.ts';
 import { IMAGE_TABLES } from './images/image-table.ts';
 
 /**
@@ -82,4 +83,5 @@ export const SCHEMA_STEPS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   IMAGE_TABLES,
+  DOWNLOAD_TABLES,
 ];

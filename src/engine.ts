@@ -1,6 +1,7 @@
 import type { ContentStore } from '../cache/content/content-store.ts';
 import { openContentStore } from '../cache/content/file-content-store.ts';
 import { createContentDigester } from '../cache/content-digest.ts';
+import { openDownloadStore } from '../cache/downloads/download-store.ts';
 import { openFileDigests } from '../cache/file-digests.ts';
 import { openImageStore } from '../cache/images/image-store.ts';
 import { createLayerStore } from '../cache/layers/create-layer-store.ts';
@@ -86,6 +87,8 @@ export function openEngine(options: EngineOptions): Engine {
         content,
         digestContent: createContentDigester(openFileDigests(database)),
         cacheMounts: openCacheMounts(store),
+        downloads: openDownloadStore(database),
+        fetch,
         executor,
         context: context satisfies (name: string) => Promise<ContextFiles>,
         blobSource: (from, ref) => images.blobSource(from, ref),

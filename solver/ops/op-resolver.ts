@@ -4,6 +4,7 @@ import type { Vertex } from '../vertex.ts';
 import { createDiffOp } from './diff-op.ts';
 import { createExecOp } from './exec-op.ts';
 import { createFileOp } from './file-op.ts';
+import { createHttpOp } from './http-op.ts';
 import { createImageOp } from './image-op.ts';
 import { createLocalOp } from './local-op.ts';
 import { createMergeOp } from './merge-op.ts';
@@ -19,7 +20,7 @@ export function createOpResolver(services: OpServices): OpResolver {
       case 'local':
         return createLocalOp(op, services);
       case 'http':
-        throw unsupported(vertex, `fetching ${op.url}`);
+        return createHttpOp(op, services);
       case 'git':
         throw unsupported(vertex, `checking out ${op.url}`);
       case 'exec':

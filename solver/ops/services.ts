@@ -1,5 +1,6 @@
 import type { ContentStore } from '../../cache/content/content-store.ts';
 import type { ContentDigester } from '../../cache/content-selection.ts';
+import type { DownloadStore } from '../../cache/downloads/download-store.ts';
 import type { BlobSource, LayerStore } from '../../cache/layers/layer-store.ts';
 import type { CacheMountStore } from '../../cache/mounts/cache-mount-store.ts';
 import type { Executor } from '../../src/core/executor.ts';
@@ -11,6 +12,9 @@ export interface OpServices {
   readonly content: ContentStore;
   readonly digestContent: ContentDigester;
   readonly cacheMounts: CacheMountStore;
+  /** What URLs gave before, and what fetches them. */
+  readonly downloads: DownloadStore;
+  readonly fetch: typeof fetch;
   /** The executor, found when the first process is to run. Rejects with a `SlipwayError` that says what this machine lacks. */
   executor(): Promise<Executor>;
   /** The files behind `LocalOp.name`; rejects with a `SlipwayError` for a context that cannot be read. Memoised by the engine. */

@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
 import { SlipwayError } from '../core/errors.ts';
+import { withoutCredentials } from '../core/fetch-url.ts';
 import { parseGitReference } from '../core/git-reference.ts';
 import type { BuildContext, ContextServices } from './build-context.ts';
 import { peek } from './byte-stream.ts';
-import { fetchBytes, isHttpUrl, withoutCredentials } from './fetch-bytes.ts';
+import { fetchBytes, isHttpUrl } from './fetch-bytes.ts';
 import { openFolderContext } from './folder-context.ts';
 
 export interface OpenContextOptions {

@@ -54,7 +54,7 @@ describe('a folder', () => {
     const url = 'http://user:word@example.test/D';
     const fetched = await openBuildInput(
       { context: '.', file: url, cwd },
-      contextServices({ [url]: Buffer.from(FROM) }),
+      contextServices({ 'http://example.test/D': Buffer.from(FROM) }),
     );
     expect(fetched.dockerfile).toEqual({ name: 'http://example.test/D', text: FROM });
     expect(pathsOf(fetched.context.tree)).toEqual(['/x']);

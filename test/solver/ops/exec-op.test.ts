@@ -95,6 +95,8 @@ function services(executor: Executor, more: Partial<OpServices> = {}): OpService
     content: rig.content,
     digestContent: createContentDigester(openFileDigests(store.database)),
     cacheMounts: openCacheMounts(store),
+    downloads: { lookup: () => undefined, save: () => {} },
+    fetch,
     executor: async () => executor,
     context: async () => ({
       tree: openFolderTree(toBytePath(contextFolder), compileIgnorePatterns([], '.dockerignore')),

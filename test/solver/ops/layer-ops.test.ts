@@ -33,6 +33,8 @@ function services(layers: LayerStore = rig.layers): OpServices {
     content: rig.content,
     digestContent: unused,
     cacheMounts: { acquire: unused },
+    downloads: { lookup: unused, save: unused },
+    fetch: unused,
     executor: unused,
     context: unused,
     blobSource: () => ({ fetch: unused }),

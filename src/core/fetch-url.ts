@@ -1,0 +1,39 @@
+import { SlipwayError } from './errors.ts';
+
+/** How a URL is fetched. */
+export interface FetchRequest {
+  /** Injected; `globalThis.fetch` or one that answers in its place. */
+  readonly fetch: typeof fetch;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * GETs a URL, whose user and password go into a header, over redirects. Resolves to an answer with status 200 to 299 or 304;
+ * `SLIPWAY_FETCH_FAILED` with the status, or with why there was no answer. Errors do not show credentials.
+ */
+export async function fetchUrl(url: string, { fetch, headers, signal }: FetchRequest): Promise<Response> {
+  const target = new URL(url);
+  const { username, password } = target;
+  target.username = '';
+  target.password = '';
+  const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+  const authorization = username === '' && password === '' ? {} : { authorization: `Basic ${login}` };
+  let response: Response;
+  try {
+    response = await fetch(target.href, { headers: { ...headers, ...authorization }, signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof TypeError)) throw error;
+    const why = error.cause instanceof Error ? error.cause.message : error.message;
+    throw new SlipwayError('SLIPWAY_FETCH_FAILED', `cannot fetch ${withoutCredentials(url)}: ${why}`, { cause: error });
+  }
+  if (response.ok || response.status === 304) return response;
+  await response.body?.cancel();
+  throw new SlipwayError('SLIPWAY_FETCH_FAILED', `cannot fetch ${withoutCredentials(url)}: status ${response.status}`);
+}
+
+/** A URL as it may be shown. */
+export function withoutCredentials(url: string): string {
+  return url.replace(/:\/\/[^/@]*@/, '://');
+}
