@@ -22,11 +22,24 @@ export function convertEnv(env: EnvInstruction, state: StageState, scope: StepSc
 
 /** ARG: a build argument, else the default, else the global ARG of that name. Later ones of an instruction see the earlier ones. */
 export function convertArg(instruction: ArgInstruction, state: StageState, scope: StepScope): void {
-  const declared = instruction.args.map(({ key, value: fallback }) => {
+  const declared = instruction.args.map(({ key, value: fallback, comment }) => {
     reportSecret('ARG', key, { linter: scope.linter, range: scope.step.range });
     const value = argValue(key, fallback, { state, scope });
     if (value !== undefined && !NOT_VARIABLES.has(key)) setLast(state.env, key, value);
-    state.buildArgs.push({ key, value });
+    const isTakenIn = fallback === undefined && !Object.hasOwn(scope.request.buildArgs, key) && value !== undefined;
+    state.buildArgs.push({
+      key,
+      value,
+      declared: isTakenIn
+        ? undefined
+        : {
+            key,
+            ...(value === undefined ? {} : { value }),
+            ...(comment === undefined ? {} : { comment }),
+            range: scope.step.range,
+            dependsOn: new Set(),
+          },
+    });
     return value === undefined ? key : `${key}=${value}`;
   });
   addHistory(state, `ARG ${declared.join(' ')}`, 'empty');

@@ -15,7 +15,6 @@ import { displayText, nextStepName } from './step-name.ts';
 
 /** RUN: a process on the stage's filesystem. */
 export function convertRun(run: RunInstruction, state: StageState, scope: StepScope): void {
-  const { request } = scope;
   const mounts = expandMounts(run, state, scope);
   const script = readScript(run, state);
   const args = withShell(script.command, state);
@@ -25,6 +24,7 @@ export function convertRun(run: RunInstruction, state: StageState, scope: StepSc
     });
   const inputs = graphInputs();
   const root = inputs.refer(state.root);
+  const allMounts = [...script.mounts(inputs), ...execMounts(mounts, { state, scope, inputs })].sort(byTarget);
   const op: ExecOp = {
     kind: 'exec',
     root,
@@ -32,13 +32,9 @@ export function convertRun(run: RunInstruction, state: StageState, scope: StepSc
     env: environment(mounts, state),
     cwd: state.workdir,
     user: state.user,
-    ...(request.hostname ? { hostname: request.hostname } : {}),
-    network: networkOf(run, request),
-    security: securityOf(run, request),
-    mounts: [...script.mounts(inputs), ...execMounts(mounts, { state, scope, inputs })].sort(byTarget),
-    devices: devicesOf(run, request),
-    unkeyed: unkeyed(request),
+    mounts: allMounts,
     platform: state.platform,
+    ...permissions(run, scope.request),
   };
   const name = nextStepName(runText(run, mounts, { state, scope, summary: script.summary }), state, scope);
   state.root = vertex(op, inputs.vertices, {
@@ -48,6 +44,21 @@ export function convertRun(run: RunInstruction, state: StageState, scope: StepSc
     ...(state.ignoreCache ? { ignoreCache: true } : {}),
   });
   addHistory(state, `RUN ${[...buildArgPrefix(state), ...args].join(' ')}`, 'layer');
+}
+
+/** What the flags of the instruction and the request say together of the sandbox. */
+function permissions(
+  run: RunInstruction,
+  request: FrontendRequest,
+): Pick<ExecOp, 'hostname' | 'network' | 'security' | 'devices' | 'unkeyed'> {
+  const hostname = request.buildArgs.BUILDKIT_SANDBOX_HOSTNAME || request.hostname;
+  return {
+    ...(hostname ? { hostname } : {}),
+    network: networkOf(run, request),
+    security: securityOf(run, request),
+    devices: devicesOf(run, request),
+    unkeyed: unkeyed(request),
+  };
 }
 
 /** Parents come before what is mounted below them. */

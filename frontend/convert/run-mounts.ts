@@ -8,6 +8,8 @@ import type { Root, StageState, StepScope } from './stage-state.ts';
 import { expand } from './variables.ts';
 
 const CACHE_MODE = 0o755;
+/** BuildKit makes the folder under a umask of 022 and without set-id bits. */
+const CACHE_MODE_BITS = 0o755;
 const SECRET_MODE = 0o400;
 const SSH_MODE = 0o600;
 
@@ -26,8 +28,8 @@ interface MountScope {
 export function execMounts(mounts: readonly RunMount[], mountScope: MountScope): readonly ExecMount[] {
   let agents = 0;
   return mounts.map((mount, index) => {
-    if (mount.type === 'secret') return secretMount(mount);
-    if (mount.type === 'ssh') return sshMount(mount, agents++);
+    if (mount.type === 'secret') return secretMount(mount, mountScope.state);
+    if (mount.type === 'ssh') return sshMount(mount, { state: mountScope.state, number: agents++ });
     const target = targetOf(mount, mountScope.state);
     switch (mount.type) {
       case 'tmpfs':
@@ -44,12 +46,16 @@ export function execMounts(mounts: readonly RunMount[], mountScope: MountScope):
   });
 }
 
-function targetOf({ target = '', written }: RunMount, { workdir }: StageState): string {
-  const path = target.startsWith('/') ? rootedPath(target) : joinPath('/', workdir, target);
+function targetOf({ target = '', written }: RunMount, state: StageState): string {
+  const path = inWorkdir(target, state);
   if (path !== '/') return path;
   throw new SlipwayError('SLIPWAY_MOUNT_INVALID', `invalid mount target "${path}" in --mount=${written}`, {
     hint: target === '' ? 'give the mount a target=PATH' : 'a mount cannot cover the whole root',
   });
+}
+
+function inWorkdir(target: string, { workdir }: StageState): string {
+  return target.startsWith('/') ? rootedPath(target) : joinPath('/', workdir, target);
 }
 
 /** The filesystem that a mount shows: of a stage, an image or a named context, else the main context. */
@@ -84,15 +90,16 @@ function cacheMount(mount: RunMount, cacheScope: CacheScope): ExecMount {
     source: path,
     sharing,
     readonly,
-    mode: mode ?? CACHE_MODE,
+    mode: (mode ?? CACHE_MODE) & CACHE_MODE_BITS,
     uid: uid ?? 0,
     gid: gid ?? 0,
   };
 }
 
-function secretMount(mount: RunMount): ExecMount {
+function secretMount(mount: RunMount, state: StageState): ExecMount {
   const id = mount.source || mount.id || basename(mount.target ?? '');
-  const target = mount.target || (mount.env === undefined ? `/run/secrets/${basename(id)}` : undefined);
+  const standard = mount.env === undefined ? `/run/secrets/${basename(id)}` : undefined;
+  const target = mount.target ? inWorkdir(mount.target, state) : standard;
   return {
     type: 'secret',
     id,
@@ -105,7 +112,10 @@ function secretMount(mount: RunMount): ExecMount {
   };
 }
 
-function sshMount(mount: RunMount, number: number): ExecMount {
+function sshMount(
+  mount: RunMount,
+  { state, number }: { readonly state: StageState; readonly number: number },
+): ExecMount {
   if (mount.source)
     throw new SlipwayError('SLIPWAY_MOUNT_INVALID', `ssh does not support source, in --mount=${mount.written}`, {
       hint: 'an ssh mount is named by id=NAME',
@@ -113,7 +123,7 @@ function sshMount(mount: RunMount, number: number): ExecMount {
   return {
     type: 'ssh',
     id: mount.id || 'default',
-    target: mount.target || `/run/buildkit/ssh_agent.${number}`,
+    target: mount.target ? inWorkdir(mount.target, state) : `/run/buildkit/ssh_agent.${number}`,
     required: mount.required,
     mode: mount.mode ?? SSH_MODE,
     uid: mount.uid ?? 0,

@@ -4,7 +4,7 @@ import type { Platform } from '../../src/core/platform.ts';
 import type { FrontendRequest } from '../frontend.ts';
 import type { Dockerfile } from '../instructions/instruction.ts';
 import type { Linter } from '../lint/linter.ts';
-import type { GlobalArgs, Stage, Step } from '../stages/stage.ts';
+import type { DeclaredArg, GlobalArgs, Stage, Step } from '../stages/stage.ts';
 import type { ImageDraft } from './image-draft.ts';
 
 /** A filesystem: the vertex that makes it, or the empty one. */
@@ -14,6 +14,8 @@ export type Root = Vertex | 'scratch';
 export interface BuildArg {
   readonly key: string;
   readonly value: string | undefined;
+  /** For the outline; undefined where the ARG only takes a global one into the stage. */
+  readonly declared: DeclaredArg | undefined;
 }
 
 /** A stage while its steps are carried out on paper. */
