@@ -1,5 +1,5 @@
 import type { BuildOptions, BuildOutcome, BuildRequest } from '../build.ts';
-import { errnoOf, SlipwayError } from '../core/errors.ts';
+import { SlipwayError } from '../core/errors.ts';
 import { openRenderer } from '../progress/progress-renderer.ts';
 import { buildRequest, type CommandSettings } from './build-request.ts';
 import { errorReport } from './error-report.ts';
@@ -24,7 +24,7 @@ export async function runBuildCommand(args: readonly string[], loadBuild: () => 
     const understood = buildRequest(parsed.arguments, { env: process.env, cwd: process.cwd(), defaultRoot });
     settings = understood.settings;
     const request = withStdin(understood.request);
-    report(await renderedBuild(await loadBuild(), request, settings, interruption.signal), settings);
+    await report(await renderedBuild(await loadBuild(), request, settings, interruption.signal), settings);
     return 0;
   } catch (error) {
     return reportFailure(error, interruption.signal, settings?.debug ?? args.includes('--debug'));
@@ -66,12 +66,12 @@ async function renderedBuild(
   }
 }
 
-function report(outcome: BuildOutcome, settings: CommandSettings): void {
+async function report(outcome: BuildOutcome, settings: CommandSettings): Promise<void> {
   const id = outcome.imageId ?? outcome.digest;
   if (settings.iidfile !== undefined) replaceFile('--iidfile', settings.iidfile, id ?? '');
   if (settings.metadataFile !== undefined)
     replaceFile('--metadata-file', settings.metadataFile, `${JSON.stringify(outcome.metadata, undefined, 2)}\n`);
-  if (settings.quiet && id !== undefined) process.stdout.write(`${id}\n`);
+  if (settings.quiet && id !== undefined) await print(id);
 }
 
 function reportFailure(error: unknown, signal: AbortSignal, debug: boolean): number {
@@ -83,10 +83,16 @@ function reportFailure(error: unknown, signal: AbortSignal, debug: boolean): num
   return error instanceof SlipwayError && error.code.startsWith('SLIPWAY_OPTION_') ? 2 : 1;
 }
 
-/** Whoever reads the output may stop reading: progress is then dropped, and an export to the pipe fails by its own write. */
+/**
+ * Whoever reads the output may stop reading, or have no space for it. Progress is then dropped; what is written to standard output fails by the
+ * answer to its own write, so that no error has to come out of the stream itself.
+ */
 function tolerateClosedPipes(): void {
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error) => {
-      if (errnoOf(error) !== 'EPIPE') throw error;
-    });
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+}
+
+function print(line: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(`${line}\n`, (error) => (error ? reject(error) : resolve()));
+  });
 }

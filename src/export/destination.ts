@@ -92,8 +92,17 @@ async function replaceFile(
     renameSync(temporary, target);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw error;
+    throw diskFull(error, target) ?? error;
   }
+}
+
+function diskFull(error: unknown, target: string): SlipwayError | undefined {
+  const errno = errnoOf(error);
+  if (errno !== 'ENOSPC' && errno !== 'EDQUOT') return undefined;
+  return new SlipwayError('SLIPWAY_DISK_FULL', `cannot write ${target}: no space left on its disk (${errno})`, {
+    cause: error,
+    hint: 'make space, or name a destination on another disk; what was there before is as it was',
+  });
 }
 
 function createIn(temporary: string, target: string): number {

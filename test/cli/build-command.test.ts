@@ -17,8 +17,9 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'slipway-test-'));
   stdout = '';
   stderr = '';
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+  vi.spyOn(process.stdout, 'write').mockImplementation((text, done?: unknown) => {
     stdout += text;
+    if (typeof done === 'function') done();
     return true;
   });
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
