@@ -198,11 +198,33 @@ test('a pattern that could change nothing for a folder is not taken to match wha
   expect(isExcluded(['a', '*/y', '!a'], 'a/y')).toBe(false);
 });
 
-test('what stands in brackets is rewritten as everything else is, with the effects that this has in moby', () => {
-  expect(isExcluded(['a[*]b'], 'a*b')).toBe(false);
-  expect(isExcluded(['a[*]b'], 'a[[]b')).toBe(true);
-  expect(isExcluded(['[[:digit:]]'], '7')).toBe(true);
-  expect(isExcluded(['^*.txt'], 'a.txt')).toBe(true);
+/** What moby's way through a Go regular expression makes of them; each was tried with moby itself. */
+const SUBSTITUTED: readonly (readonly [string, string, boolean])[] = [
+  ['a[*]b', 'a*b', false],
+  ['a[*]b', 'a[[]b', true],
+  ['[[:digit:]]', '7', true],
+  ['[[:^digit:]]', '7', false],
+  ['^*.txt', 'a.txt', true],
+  ['a*[-_]b', 'a1-b', true],
+  ['*.log|*.tmp', 'a.log', true],
+  ['*.log|*.tmp', 'b/c.tmp', true],
+  ['*.log|*.tmp', 'a.txt', false],
+  ['a|b', 'a', false],
+  ['*.{js,ts}', 'a.{js,ts}', true],
+  ['*.{js,ts}', 'a.js', false],
+  ['a{2}*', 'aab', true],
+  ['a{2}*', 'a{2}b', false],
+  ['[ab]{0,2}', 'c', false],
+  ['[ab]{0,2}', 'ab', true],
+  ['a\\d', 'a1', true],
+  ['a\\x64', 'ad', true],
+  ['\\pL*', 'é1', true],
+  ['src\\bin', 'src/bin', false],
+  ['\\Qa*', 'a', false],
+];
+
+test.each(SUBSTITUTED)('pattern %j on %j: %j, as its expression reads', (pattern, path, expected) => {
+  expect(isExcluded([pattern], path)).toBe(expected);
 });
 
 test('the walk from the top and the path alone give the same answers', () => {
