@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, readFileSync } from 'node:fs';
+import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../core/errors.ts';
@@ -81,10 +81,14 @@ async function stopContainer(unshare: ChildProcess): Promise<void> {
   sendSignal(runtime ?? onlyChild(unshare.pid) ?? unshare.pid, 'SIGKILL');
 }
 
+/** The one child of the process, whichever of its threads it comes from; runc has many. */
 function onlyChild(pid: number | undefined): number | undefined {
   try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
-    return children.length === 1 && children[0] !== '' ? Number(children[0]) : undefined;
+    const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) => {
+      const list = readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').trim();
+      return list === '' ? [] : list.split(' ').map(Number);
+    });
+    return children.length === 1 ? children[0] : undefined;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return undefined;
     throw error;

@@ -8,6 +8,8 @@ import { syscalls } from '../core/syscalls.ts';
 export interface MountPlace {
   readonly path: BytePath;
   readonly kind: 'dir' | 'file';
+  /** Mode of a folder that is made for it, 755 unless given: runc gives a tmpfs that of the folder below. */
+  readonly mode?: number;
 }
 
 /**
@@ -25,9 +27,9 @@ export function makeMountStubs(root: FileTree, layer: string, places: readonly M
     if (!covered && isMissing(root, place.path)) made.push(place);
   }
   const below = (path: BytePath) => `${toBytePath(layer)}${path}` as BytePath;
-  for (const { path, kind } of made) {
-    for (const parent of parentsOf(path)) makeFolder(below(parent));
-    if (kind === 'dir') makeFolder(below(path));
+  for (const { path, kind, mode } of made) {
+    for (const parent of parentsOf(path)) makeFolder(below(parent), 0o755);
+    if (kind === 'dir') makeFolder(below(path), mode ?? 0o755);
     else writeFileSync(hostPath(below(path)), '', { mode: 0o644 });
   }
   // Deepest first, and after everything is made: making a child changes its folder's times.
@@ -49,9 +51,11 @@ function parentsOf(path: BytePath): BytePath[] {
   return names.map((_, index) => `/${names.slice(0, index + 1).join('/')}` as BytePath);
 }
 
-function makeFolder(path: BytePath): void {
+function makeFolder(path: BytePath, mode: number): void {
   try {
-    mkdirSync(hostPath(path), 0o755);
+    mkdirSync(hostPath(path));
+    // Apart, because the umask holds for mkdir(2).
+    chmodSync(hostPath(path), mode);
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
   }

@@ -94,7 +94,8 @@ export class OciExecutor implements Executor {
     ];
     const { rootPath, placed } = mountRoot({ folder, xattrs: this.#xattrs }, root, wanted);
     const view = rootView(rootPath);
-    const user = userOf(view, spec.user);
+    // Also for a user of numbers alone: runc reads the files itself, and would wait for ever on a fifo.
+    const user = lookupUser(readUserFiles(view), spec.user);
     const config = ociSpec(spec, {
       rootPath,
       user,
@@ -176,10 +177,10 @@ function mountRoot(
 function placeMount(view: FileTree, { target, kind, mount }: WantedMount): PlacedMount {
   const path = placeOf(view, target);
   if (mount?.type !== 'tmpfs') return { path, kind, ...(mount === undefined ? {} : { mount }) };
-  // As runc has it: a folder's mode stays when memory is mounted over it, and a new one is everybody's.
+  // As in BuildKit: a folder's mode stays when memory is mounted over it, and a new one is everybody's.
   const covered = view.lstat(path);
   const mode = covered?.type === 'dir' ? covered.mode : 0o1777;
-  return { path, kind, mount: { ...mount, options: [...mount.options, `mode=${mode.toString(8)}`] } };
+  return { path, kind, mode, mount: { ...mount, options: [...mount.options, `mode=${mode.toString(8)}`] } };
 }
 
 function placeOf(view: FileTree, target: string): BytePath {
@@ -187,17 +188,6 @@ function placeOf(view: FileTree, target: string): BytePath {
   if (path !== undefined && path !== '/') return path;
   const found = path === undefined ? 'a loop of symlinks' : 'the root itself';
   throw new SlipwayError('SLIPWAY_MOUNT_TARGET_INVALID', `cannot mount on target ${target}: it is ${found}`);
-}
-
-/** Users are looked up only where the numbers do not say it all, so a strange /etc/passwd hurts only who needs it. */
-function userOf(view: FileTree, user: string): UnixUser {
-  try {
-    return lookupUser(readUserFiles(view), user);
-  } catch (error) {
-    const numeric = user === '' || /^\d+:\d+$/.test(user);
-    if (!numeric || !(error instanceof SlipwayError) || error.code !== 'SLIPWAY_USER_FILE_INVALID') throw error;
-    return lookupUser({ passwd: undefined, group: undefined }, user);
-  }
 }
 
 /** Where the step starts. A folder that the root lacks is made, as the user's own; below a mount it is that mount's business. */

@@ -1,0 +1,163 @@
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { toBytePath } from '../../../src/core/byte-path.ts';
+import { SlipwayError } from '../../../src/core/errors.ts';
+import type { ContainerMount, Executor } from '../../../src/core/executor.ts';
+import { silentProgress } from '../../../src/core/progress.ts';
+import { inUserNamespace } from '../../../src/core/user-namespace.ts';
+import { selectExecutor } from '../../../src/executor/select-executor.ts';
+import type { MountRequest, RootFile, RunnerRequest, StepRequest, StepResult } from './steps.ts';
+
+let executor: Executor | undefined;
+
+/** Runs one step on a root of its own and tells everything about it. */
+export async function runStep(request: RunnerRequest, step: StepRequest): Promise<StepResult> {
+  executor ??= selectExecutor({
+    isolation: 'oci',
+    ociRuntime: request.runtime,
+    env: process.env,
+    stateDir: `${request.folder}/state`,
+    scratchDir: `${request.folder}/scratch`,
+    xattrs: inUserNamespace() ? 'user' : 'trusted',
+  });
+  const layer = newFolder(request.folder);
+  mkdirSync(`${layer}/upper`);
+  mkdirSync(`${layer}/work`);
+  const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
+  const cancel = new AbortController();
+  if (step.abortAfterMs !== undefined)
+    setTimeout(() => cancel.abort(new Error('aborted by the test')), step.abortAfterMs);
+  const start = performance.now();
+  const error = await executor
+    .run(
+      {
+        id: randomBytes(8).toString('hex'),
+        args: step.args,
+        env: step.env ?? ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+        cwd: step.cwd ?? '/',
+        user: step.user ?? '',
+        hostname: 'buildkitsandbox',
+        network: step.network ?? 'sandbox',
+        security: step.security ?? 'sandbox',
+        extraHosts: step.extraHosts ?? [],
+        ulimits: step.ulimits ?? [],
+        devices: [],
+        ...(step.shmSizeBytes === undefined ? {} : { shmSizeBytes: step.shmSizeBytes }),
+      },
+      { lowerDirs: lowerDirs(request, step), upperDir: `${layer}/upper`, workDir: `${layer}/work` },
+      (step.mounts ?? []).map((mount) => containerMount(request.folder, mount)),
+      { stdout: (data) => void stdout.push(Buffer.from(data)), stderr: (data) => void stderr.push(Buffer.from(data)) },
+      { signal: cancel.signal, progress: silentProgress },
+    )
+    .then(() => undefined, errorOf);
+  return {
+    stdout: Buffer.concat(stdout).toString(),
+    stderr: Buffer.concat(stderr).toString(),
+    ...(error === undefined ? {} : { error }),
+    layer: listing(`${layer}/upper`),
+    milliseconds: performance.now() - start,
+  };
+}
+
+function errorOf(error: unknown): NonNullable<StepResult['error']> {
+  if (!(error instanceof Error)) throw error;
+  const code = error instanceof SlipwayError ? error.code : error.name;
+  const exitCode = error instanceof SlipwayError ? error.exitCode : undefined;
+  return { code, message: error.message, ...(exitCode === undefined ? {} : { exitCode }) };
+}
+
+function lowerDirs(request: RunnerRequest, step: StepRequest): string[] {
+  if (step.root === 'scratch') return [];
+  const empty = Array.from({ length: step.emptyLayers ?? 0 }, () => newFolder(request.folder));
+  const files = step.root === undefined ? [] : [filledFolder(request.folder, step.root)];
+  return [busyboxRoot(request), ...empty, ...files];
+}
+
+function containerMount(folder: string, mount: MountRequest): ContainerMount {
+  switch (mount.type) {
+    case 'stack': {
+      const lower = filledFolder(folder, mount.files);
+      return { ...mount, stack: { lowerDirs: [lower] }, path: toBytePath(mount.path) };
+    }
+    case 'host':
+      return { ...mount, path: toBytePath(mount.path) };
+    case 'secret':
+      return { ...mount, data: Buffer.from(mount.text), gid: 0 };
+    case 'socket':
+      return { ...mount, gid: 0 };
+    default:
+      return mount;
+  }
+}
+
+function busyboxRoot({ folder, busybox }: RunnerRequest): string {
+  const root = `${folder}/busybox`;
+  if (existsSync(root)) return root;
+  const files: RootFile[] = [
+    {
+      path: '/etc/passwd',
+      type: 'file',
+      text: 'root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/false\n',
+    },
+    { path: '/etc/group', type: 'file', text: 'root:x:0:\nwww-data:x:33:\nstaff:x:50:www-data\n' },
+    { path: '/root', type: 'dir', mode: 0o700 },
+    { path: '/tmp', type: 'dir', mode: 0o1777 },
+    { path: '/bin', type: 'dir' },
+  ];
+  fill(root, files);
+  copyFileSync(busybox, `${root}/bin/busybox`);
+  chmodSync(`${root}/bin/busybox`, 0o755);
+  const applets = spawnSync(busybox, ['--list'], { encoding: 'utf8' }).stdout.trim().split('\n');
+  for (const applet of applets) if (applet !== 'busybox') symlinkSync('busybox', `${root}/bin/${applet}`);
+  return root;
+}
+
+function filledFolder(folder: string, files: readonly RootFile[]): string {
+  const root = newFolder(folder);
+  fill(root, files);
+  return root;
+}
+
+function fill(root: string, files: readonly RootFile[]): void {
+  for (const file of files) {
+    const path = `${root}${file.path}`;
+    mkdirSync(dirname(path), { recursive: true });
+    if (file.type === 'dir') mkdirSync(path, { recursive: true });
+    else if (file.type === 'symlink') symlinkSync(file.text ?? '', path);
+    else if (file.type === 'fifo') spawnSync('mkfifo', [path]);
+    else writeFileSync(path, file.text ?? '');
+    if (file.sizeBytes !== undefined) truncateSync(path, file.sizeBytes);
+    if (file.mode !== undefined) chmodSync(path, file.mode);
+  }
+}
+
+function newFolder(folder: string): string {
+  const path = `${folder}/${randomBytes(8).toString('hex')}`;
+  mkdirSync(path);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+function listing(root: string, below = ''): string[] {
+  return readdirSync(`${root}${below}`)
+    .sort()
+    .flatMap((name) => {
+      const path = `${below}/${name}`;
+      const stat = lstatSync(`${root}${path}`);
+      const kind = stat.isDirectory() ? 'd' : stat.isSymbolicLink() ? 'l' : stat.isFile() ? 'f' : 'c';
+      const line = `${kind} ${(stat.mode & 0o7777).toString(8)} ${stat.uid}:${stat.gid} ${path}`;
+      return [line, ...(stat.isDirectory() ? listing(root, path) : [])];
+    });
+}
