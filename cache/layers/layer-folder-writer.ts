@@ -1,28 +1,23 @@
 import {
   chmodSync,
-  chownSync,
   closeSync,
   constants,
+  copyFileSync,
   fchmodSync,
-  fchownSync,
   ftruncateSync,
-  futimesSync,
-  lchownSync,
   linkSync,
-  lutimesSync,
   mkdirSync,
   openSync,
-  readFileSync,
   rmdirSync,
   symlinkSync,
   unlinkSync,
-  utimesSync,
   writeSync,
 } from 'node:fs';
 import { type BytePath, displayPath, hostPath } from '../../src/core/byte-path.ts';
 import { errnoOf, SlipwayError } from '../../src/core/errors.ts';
 import type { FileEntry, FileTree } from '../../src/core/file-tree.ts';
 import { syscalls } from '../../src/core/syscalls.ts';
+import { AttributeSetter } from './file-attributes.ts';
 import type { LayerTraits } from './layer-folder.ts';
 import {
   type FolderNode,
@@ -33,7 +28,7 @@ import {
   resolveParent,
 } from './layer-model.ts';
 import { checkPathLength } from './layer-path.ts';
-import { DEVICE_XATTR, isReservedXattr, type OverlayXattrPrefix } from './overlay-format.ts';
+import { DEVICE_XATTR, type OverlayXattrPrefix } from './overlay-format.ts';
 import { OPAQUE_NAME } from './whiteout-names.ts';
 
 export interface LayerFolderOptions {
@@ -52,7 +47,6 @@ export interface WrittenFolder {
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const S_IF = { file: 0o100000, char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
-const SPECIAL_BITS = 0o7000;
 
 /**
  * Writes a layer's `dir` form. What is to be written may be hostile: a model in memory of what the layer has so far decides where a path
@@ -66,13 +60,12 @@ export class LayerFolderWriter {
     root: newFolderNode(),
     makeFolder: (path, replaces) => this.#makeFolder(path, replaces),
   };
-  readonly #owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-  readonly #umask = ownUmask();
+  readonly #attributes = new AttributeSetter();
   /** Where the file lies that `openFile` made last. */
   #pendingPath = '' as BytePath;
   #below: FileTree | undefined;
   #dependsOnBelow = false;
-  #traits = { opaque: false, opaqueRoot: false, xattrs: false, placeholders: false };
+  #traits = { opaque: false, opaqueRoot: false, placeholders: false };
 
   constructor(options: LayerFolderOptions) {
     this.#root = options.root;
@@ -134,12 +127,7 @@ export class LayerFolderWriter {
   /** Sets the attributes of the file that `openFile` made last; what is missing from `written` to its size becomes a hole. */
   finishFile(descriptor: number, file: FileEntry, written: number): void {
     if (written < file.size) ftruncateSync(descriptor, file.size);
-    const isOther = file.uid !== this.#owner.uid || file.gid !== this.#owner.gid;
-    if (isOther) asOwner(file, () => fchownSync(descriptor, file.uid, file.gid));
-    // After the change of owner, which clears setuid and setgid.
-    if ((file.mode & (this.#umask | SPECIAL_BITS)) !== 0) fchmodSync(descriptor, file.mode);
-    this.#setXattrs(this.#pendingPath, file);
-    futimesSync(descriptor, file.mtime, file.mtime);
+    this.#attributes.setOpenFile(descriptor, this.#pendingPath, file);
   }
 
   symlink(path: BytePath, file: FileEntry): void {
@@ -150,7 +138,7 @@ export class LayerFolderWriter {
     const host = this.#host(place.path);
     symlinkSync(hostPath(target), hostPath(host));
     place.parent.children.set(place.name, { type: 'symlink', target });
-    this.#setLinkAttributes(host, file);
+    this.#attributes.setSymlink(host, file);
   }
 
   /** A device node or fifo. Where none may be made, an empty file that says so takes its place, so that it is not lost. */
@@ -173,9 +161,7 @@ export class LayerFolderWriter {
       syscalls().setXattr(host, DEVICE_XATTR, Buffer.from(`${file.type} ${major} ${minor}`));
       this.#traits.placeholders = true;
     }
-    this.#setLinkAttributes(host, file);
-    chmodSync(hostPath(host), file.mode);
-    lutimesSync(hostPath(host), file.mtime, file.mtime);
+    this.#attributes.setNode(host, file);
   }
 
   /** Another name of a file of this layer; of a file of the layers below, a copy of it. */
@@ -185,6 +171,7 @@ export class LayerFolderWriter {
     if (source !== undefined && source.node.type !== 'whiteout') {
       const place = this.#place(path);
       if (place.path === source.path) return;
+      if (source.path.startsWith(`${place.path}/`)) throw linkError(path, target, 'is inside what it replaces');
       this.#clear(place);
       linkSync(hostPath(this.#host(source.path)), hostPath(this.#host(place.path)));
       place.parent.children.set(place.name, source.node);
@@ -197,7 +184,8 @@ export class LayerFolderWriter {
   finish(): WrittenFolder {
     this.#finishFolder(this.#model.root, '' as BytePath);
     chmodSync(this.#root, 0o755);
-    return { traits: this.#traits, dependsOnBelow: this.#dependsOnBelow };
+    const traits = { ...this.#traits, xattrs: this.#attributes.hasXattrs };
+    return { traits, dependsOnBelow: this.#dependsOnBelow };
   }
 
   #finishFolder(node: FolderNode, path: BytePath): void {
@@ -209,14 +197,11 @@ export class LayerFolderWriter {
 
     const file = node.file ?? this.#implicitFolder(path);
     const host = this.#host(path);
-    asOwner(file, () => chownSync(hostPath(host), file.uid, file.gid));
-    chmodSync(hostPath(host), file.mode);
-    this.#setXattrs(host, file);
     if (node.opaque) {
       this.#traits.opaque = true;
       syscalls().setXattr(host, `${this.#options.prefix}opaque`, Buffer.from('y'));
     }
-    utimesSync(hostPath(host), file.mtime, file.mtime);
+    this.#attributes.setFolder(host, file);
   }
 
   /** Attributes of a folder that the layer has files in but says nothing of: those that it has below. */
@@ -239,8 +224,8 @@ export class LayerFolderWriter {
     if (below === undefined || file === undefined) throw linkError(path, written, 'does not exist');
     switch (file.type) {
       case 'file': {
-        const content = readFileSync(hostPath(below.contentPath(from)));
-        this.file(path, file, (descriptor) => writeAll(descriptor, content));
+        const content = hostPath(below.contentPath(from));
+        this.file(path, file, (descriptor) => copyToDescriptor(content, descriptor, file));
         return;
       }
       case 'symlink':
@@ -297,52 +282,18 @@ export class LayerFolderWriter {
     for (const [name, child] of node.children) this.#removeNode(child, `${path}/${name}` as BytePath);
     rmdirSync(hostPath(this.#host(path)));
   }
+}
 
-  #setLinkAttributes(host: BytePath, file: FileEntry): void {
-    asOwner(file, () => lchownSync(hostPath(host), file.uid, file.gid));
-    this.#setXattrs(host, file);
-    lutimesSync(hostPath(host), file.mtime, file.mtime);
-  }
-
-  #setXattrs(host: BytePath, file: FileEntry): void {
-    if (file.xattrs === undefined) return;
-    for (const [name, value] of file.xattrs) {
-      if (isReservedXattr(name)) continue;
-      this.#traits.xattrs = true;
-      try {
-        syscalls().setXattr(host, name, Buffer.from(value, 'latin1'));
-      } catch (error) {
-        // A user namespace or the filesystem may refuse kinds that only matter where they are allowed. Capabilities always matter.
-        const errno = errnoOf(error);
-        const isRefused = errno === 'EPERM' || errno === 'ENOTSUP' || errno === 'EOPNOTSUPP' || errno === 'EINVAL';
-        if (!isRefused || name === 'security.capability') throw error;
-      }
-    }
-  }
+/** Copies by the kernel, which shares the blocks where the filesystem can. */
+export function copyToDescriptor(from: string | Buffer, descriptor: number, file: FileEntry): void {
+  copyFileSync(from, `/proc/self/fd/${descriptor}`, constants.COPYFILE_FICLONE);
+  // The copy took the source's mode with it.
+  fchmodSync(descriptor, file.mode & 0o777);
 }
 
 /** Writes all of `bytes` at the descriptor's place. */
 export function writeAll(descriptor: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
-}
-
-function asOwner(file: FileEntry, change: () => void): void {
-  try {
-    change();
-  } catch (error) {
-    if (errnoOf(error) !== 'EINVAL' && errnoOf(error) !== 'EPERM') throw error;
-    throw new SlipwayError(
-      'SLIPWAY_LAYER_OWNER_UNMAPPED',
-      `a layer has a file of owner ${file.uid}:${file.gid}, which this user's subordinate ids do not reach`,
-      { hint: 'give the user more ids in /etc/subuid and /etc/subgid (65536 are usual)', cause: error },
-    );
-  }
-}
-
-function ownUmask(): number {
-  const line = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'));
-  // process.umask() has to change it to read it.
-  return line?.[1] === undefined ? 0o777 : Number.parseInt(line[1], 8);
 }
 
 function linkError(path: BytePath, target: BytePath, problem: string): SlipwayError {

@@ -29,8 +29,8 @@ export interface LayerPlace {
   readonly path: BytePath;
 }
 
-/** symlink(7) of Linux stops at 40; layers are read with the patience of containerd. */
-const LINK_LIMIT = 255;
+/** As the kernel (path_resolution(7)). */
+const LINK_LIMIT = 40;
 
 export function newFolderNode(): FolderNode {
   return { type: 'dir', children: new Map(), opaque: false };

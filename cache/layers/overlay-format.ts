@@ -47,15 +47,12 @@ export function isWhiteout(stats: Pick<BigIntStats, 'isCharacterDevice' | 'rdev'
  */
 export function isLayerXattr(name: string): boolean {
   if (name === 'security.capability') return true;
-  return name.startsWith('user.') && !isReservedXattr(name) && !name.includes('=');
+  const isReserved = name.startsWith('user.overlay.') || name.startsWith('user.slipway.');
+  // What a PAX record cannot name, and what a system call would cut off.
+  return name.startsWith('user.') && !isReserved && !/[=\0]/.test(name);
 }
 
-/** Whether an archive may not set the attribute in a layer's folder. */
-export function isReservedXattr(name: string): boolean {
-  return (
-    name.startsWith('trusted.overlay.') ||
-    name.startsWith('user.overlay.') ||
-    name.startsWith('user.slipway.') ||
-    name === 'security.selinux'
-  );
+/** Whether unpacking sets the attribute: what a layer records, and access control lists, which a folder may have. */
+export function isUnpackedXattr(name: string): boolean {
+  return isLayerXattr(name) || name === 'system.posix_acl_access' || name === 'system.posix_acl_default';
 }

@@ -1,7 +1,13 @@
-import { closeSync, constants, copyFileSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import type { FileEntry } from '../../src/core/file-tree.ts';
 import { checkUnchanged, openHostFile } from './host-content.ts';
-import { type LayerFolderOptions, LayerFolderWriter, type WrittenFolder, writeAll } from './layer-folder-writer.ts';
+import {
+  copyToDescriptor,
+  type LayerFolderOptions,
+  LayerFolderWriter,
+  type WrittenFolder,
+  writeAll,
+} from './layer-folder-writer.ts';
 import type { TreeContent, TreeEntry } from './layer-store.ts';
 
 /** Files up to this size are read and written; for larger ones the kernel copies, or shares the blocks where the filesystem can. */
@@ -74,7 +80,7 @@ function copyContent(content: TreeContent | undefined, file: FileEntry, to: numb
   try {
     if (file.size > KERNEL_COPY_FLOOR) {
       // By descriptor: the file that was checked, wherever its path leads by now.
-      copyFileSync(`/proc/self/fd/${from}`, `/proc/self/fd/${to}`, constants.COPYFILE_FICLONE);
+      copyToDescriptor(`/proc/self/fd/${from}`, to, file);
     } else {
       for (let done = 0; done < file.size; ) {
         const read = readSync(from, small, 0, file.size - done, null);

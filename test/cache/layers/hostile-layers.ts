@@ -50,3 +50,10 @@ export function isRealRoot(): boolean {
     return false;
   }
 }
+
+/** All of a stream of bytes. */
+export async function collect(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
+  const all: Buffer[] = [];
+  for await (const chunk of chunks) all.push(chunk);
+  return Buffer.concat(all);
+}
