@@ -68,6 +68,11 @@ export const SCHEMA_STEPS: readonly string[] = [
     diff_id TEXT NOT NULL,
     PRIMARY KEY (layer, variant)
   ) STRICT, WITHOUT ROWID;
+  -- mtimes that a blob made with an epoch does not have: see layers/kept-mtimes.ts.
+  CREATE TABLE layer_mtimes (
+    layer TEXT PRIMARY KEY,
+    mtimes BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;
   -- Pieces of blobs that were compressed on their own, by a digest of what they are made from: see layers/member-table.ts.
   CREATE TABLE layer_members (
     key BLOB PRIMARY KEY,

@@ -45,6 +45,12 @@ export async function ensureBlob(
   });
 }
 
+/** The epoch that a variant was made with, with its `@`; empty where it was made without. */
+export function epochSuffixOf({ variant }: BlobRow): string {
+  const at = variant.indexOf('@');
+  return at < 0 ? '' : variant.slice(at);
+}
+
 function variantOf(compression: MemberCompression | undefined): string {
   return compression === undefined ? 'uncompressed' : `${compression.type}-${compression.level}`;
 }
@@ -70,10 +76,11 @@ function sameTar(context: LayerContext, layer: LayerId, suffix: string): BlobRow
 }
 
 function presentBlobs(context: LayerContext, layer: LayerId, suffix: string): BlobRow[] {
-  return context.table.blobs(layer).filter(({ variant, descriptor }) => {
-    const at = variant.indexOf('@');
-    return (at < 0 ? '' : variant.slice(at)) === suffix && context.content.size(descriptor.digest) === descriptor.size;
-  });
+  return context.table
+    .blobs(layer)
+    .filter(
+      (blob) => epochSuffixOf(blob) === suffix && context.content.size(blob.descriptor.digest) === blob.descriptor.size,
+    );
 }
 
 interface MakeRequest extends Omit<BlobRequest, 'compression'> {
@@ -84,7 +91,7 @@ interface MakeRequest extends Omit<BlobRequest, 'compression'> {
 
 async function makeBlob(
   context: LayerContext,
-  { from, compression, epoch, signal }: MakeRequest,
+  { layer, from, compression, epoch, signal }: MakeRequest,
   entries: () => Promise<readonly TreeEntry[]>,
 ): Promise<LayerBlob> {
   const [{ writeItemsBlob, writeChunksBlob }, { openMemberTable }] = await Promise.all([
@@ -94,8 +101,14 @@ async function makeBlob(
   const members = openMemberTable(context.store.database, context.content);
   const target = { content: context.content, members, compression, signal };
   if (from === undefined) {
-    const { layerItems } = await import('./layer-items.ts');
-    return writeItemsBlob(layerItems(await entries(), epoch), target);
+    const [{ layerItems }, { mtimesAbove }] = await Promise.all([
+      import('./layer-items.ts'),
+      import('./kept-mtimes.ts'),
+    ]);
+    const all = await entries();
+    const kept = epoch === undefined ? undefined : mtimesAbove(all, epoch);
+    if (kept !== undefined) context.table.setMtimes(layer, kept);
+    return writeItemsBlob(layerItems(all, epoch), target);
   }
   const { decompressInChunks } = await import('./decompress.ts');
   const path = context.content.path(from.descriptor.digest);

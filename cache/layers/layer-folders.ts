@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
-import { type Digest, digestOf } from '../../src/core/digest.ts';
+import { type DiffID, type Digest, digestOf } from '../../src/core/digest.ts';
 import type { FileTree } from '../../src/core/file-tree.ts';
+import { folderEntries } from './folder-entries.ts';
+import { epochSuffixOf } from './layer-blobs.ts';
 import { diffIdOfPulled, fetchPulled, type LayerContext, missingLayer } from './layer-context.ts';
 import type { LayerFolder, LayerTraits } from './layer-folder.ts';
 import type { LayerFolderOptions, WrittenFolder } from './layer-folder-writer.ts';
@@ -117,14 +119,34 @@ async function writeFolder(
   const tree = context.trees.get(layer);
   if (tree !== undefined) return (await import('./write-tree.ts')).writeTree(tree, options, signal);
   const { unpackLayer } = await import('./unpack-layer.ts');
+  const blob = presentBlob(context, layer) ?? missing(layer);
+  const written = await unpackLayer(blob, options, signal);
+  if (blob.isClamped) await restoreMtimes(context, layer, { path: options.root, traits: written.traits });
+  return written;
+}
+
+/** A blob to unpack; of those made here one that has all mtimes, where there is one. */
+function presentBlob(
+  context: LayerContext,
+  layer: LayerId,
+): { readonly path: string; readonly diffId: DiffID; readonly isClamped: boolean } | undefined {
   const pulledAs = context.table.pulledAs(layer);
-  const blobs =
-    pulledAs === undefined ? context.table.blobs(layer) : [{ descriptor: pulledAs, diffId: diffIdOfPulled(layer) }];
-  for (const { descriptor, diffId } of blobs) {
-    const path = context.content.path(descriptor.digest);
-    if (path !== undefined) return unpackLayer({ path, diffId }, options, signal);
+  if (pulledAs !== undefined) {
+    const path = context.content.path(pulledAs.digest);
+    return path === undefined ? undefined : { path, diffId: diffIdOfPulled(layer), isClamped: false };
   }
-  return missing(layer);
+  const present = context.table.blobs(layer).flatMap((row) => {
+    const path = context.content.path(row.descriptor.digest);
+    return path === undefined ? [] : [{ path, diffId: row.diffId, isClamped: epochSuffixOf(row) !== '' }];
+  });
+  return present.find((blob) => !blob.isClamped) ?? present[0];
+}
+
+async function restoreMtimes(context: LayerContext, layer: LayerId, folder: LayerFolder): Promise<void> {
+  const kept = context.table.mtimes(layer);
+  if (kept === undefined) return;
+  const { setMtimes } = await import('./kept-mtimes.ts');
+  setMtimes(folder.path, folderEntries(folder, context.overlayPrefix), kept);
 }
 
 function missing(layer: LayerId): never {

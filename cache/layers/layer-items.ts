@@ -17,17 +17,14 @@ type Present = Extract<TreeEntry['change'], { kind: 'present' }>;
  * inode the first in this order has the bytes. mtimes above `epoch` (seconds) become `epoch`.
  */
 export function* layerItems(entries: readonly TreeEntry[], epoch: number | undefined): Generator<TarItem, void> {
-  const sorted = entries.map((entry) => ({ key: keyOf(entry), entry })).sort((a, b) => (a.key < b.key ? -1 : 1));
   const leaders = linkLeaders(entries);
   const firstNames = new Map<BytePath, BytePath>();
-  for (const { entry } of sorted) {
+  for (const entry of inArchiveOrder(entries)) {
     const { path, change } = entry;
-    if (path === '/') continue;
     if (change.kind === 'removed') {
       yield markerItem(whiteoutPath(path));
       continue;
     }
-    if (change.file.type === 'socket') continue;
     checkName(path);
     const leader = leaders?.get(path);
     const first = leader === undefined ? undefined : firstNames.get(leader.path);
@@ -35,6 +32,15 @@ export function* layerItems(entries: readonly TreeEntry[], epoch: number | undef
     yield presentItem(path, leader?.change ?? change, { linkTo: first, epoch });
     if (change.opaque === true) yield markerItem(`${path}/${OPAQUE_NAME}` as BytePath);
   }
+}
+
+/** The entries that a layer's archive has, in its order: the root and sockets are none. */
+export function inArchiveOrder(entries: readonly TreeEntry[]): TreeEntry[] {
+  return entries
+    .filter(({ path, change }) => path !== '/' && !(change.kind === 'present' && change.file.type === 'socket'))
+    .map((entry) => ({ key: keyOf(entry), entry }))
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .map(({ entry }) => entry);
 }
 
 function keyOf({ path, change }: TreeEntry): string {

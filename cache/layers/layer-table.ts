@@ -29,6 +29,9 @@ export interface LayerTable {
   addFolder(layer: LayerId, folder: FolderRow, below: Digest | ''): boolean;
   blobs(layer: LayerId): BlobRow[];
   addBlob(layer: LayerId, blob: BlobRow): void;
+  /** See kept-mtimes.ts. */
+  mtimes(layer: LayerId): Uint8Array | undefined;
+  setMtimes(layer: LayerId, mtimes: Uint8Array): void;
 }
 
 /** The tables of `database` that hold layers. */
@@ -87,5 +90,11 @@ export function openLayerTable(database: Database): LayerTable {
         )
         .run(layer, variant, descriptor.mediaType, descriptor.digest, descriptor.size, diffId);
     },
+    mtimes(layer) {
+      const bytes = database.statement('SELECT mtimes FROM layer_mtimes WHERE layer = ?').get(layer)?.['mtimes'];
+      return bytes instanceof Uint8Array ? bytes : undefined;
+    },
+    setMtimes: (layer, mtimes) =>
+      void database.statement('INSERT OR REPLACE INTO layer_mtimes (layer, mtimes) VALUES (?, ?)').run(layer, mtimes),
   };
 }

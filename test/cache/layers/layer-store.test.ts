@@ -264,6 +264,24 @@ describe('a layer in another process', () => {
   });
 });
 
+describe('a layer of which only a blob with an epoch is left', () => {
+  it('still has its mtimes when it is asked for with a later epoch, or none', async () => {
+    const files = {
+      '/d': { folder: true },
+      '/d/new': { text: '1', mtime: 3000 },
+      '/old': { text: '2', mtime: 500 },
+    } as const;
+    const expected = addLayer(rig.layers, files);
+    const layer = addLayer(rig.layers, files);
+    await rig.layers.blob(layer, { type: 'gzip' }, { signal, epoch: 1000 });
+    using other = reopened();
+    for (const epoch of [{ epoch: 2000 }, {}]) {
+      const blob = await other.layers.blob(layer, { type: 'gzip' }, { signal, ...epoch });
+      expect(blob.diffId).toBe((await rig.layers.blob(expected, { type: 'gzip' }, { signal, ...epoch })).diffId);
+    }
+  });
+});
+
 describe('a cancelled conversion', () => {
   it('keeps nothing, and the next one works', async () => {
     const layer = pulledLayer(rig, archiveOf([item({ path: 'a' }, 'x'.repeat(2_000_000))]));
