@@ -9,7 +9,7 @@ import { archiveOf, item, rawHeader, TRAILER } from '../tar/archives.ts';
 import { isRealRoot, listing, makeVictim, pulledLayer, unpacked } from './hostile-layers.ts';
 
 const root = isRealRoot();
-if (!root) console.warn('SKIPPED: unpacking of whiteouts and devices needs root, and this process is not');
+if (!root) console.warn('SKIPPED: unpacking needs root, or root of a user namespace, and this process is neither');
 
 let rig: LayerRig;
 beforeEach(() => {
@@ -28,16 +28,16 @@ async function unpack(...items: ReturnType<typeof item>[]): Promise<string> {
   return unpacked(rig, pulledLayer(rig, archiveOf(items)));
 }
 
-describe('unpacking', () => {
+describe.skipIf(!root)('unpacking', () => {
   it('keeps type, bytes, mode, owner, mtime, links and xattrs', async () => {
     const folder = await unpack(
       dir('d', { mode: 0o1777, mtime: 5 }),
-      item({ path: 'd/f', mode: 0o6755, uid: root ? 3 : 0, mtime: 7, xattrs: new Map([['user.k', '\xff']]) }, 'bytes'),
+      item({ path: 'd/f', mode: 0o6755, uid: 3, mtime: 7, xattrs: new Map([['user.k', '\xff']]) }, 'bytes'),
       hardlink('d/g', 'd/f'),
       symlink('d/s', '/nowhere'),
     );
     const stats = lstatSync(`${folder}/d/f`);
-    expect([stats.mode & 0o7777, stats.uid, stats.mtimeMs, stats.nlink]).toEqual([0o6755, root ? 3 : 0, 7000, 2]);
+    expect([stats.mode & 0o7777, stats.uid, stats.mtimeMs, stats.nlink]).toEqual([0o6755, 3, 7000, 2]);
     expect([lstatSync(`${folder}/d`).mode & 0o7777, lstatSync(`${folder}/d`).mtimeMs]).toEqual([0o1777, 5000]);
     expect(readFileSync(`${folder}/d/g`, 'utf8')).toBe('bytes');
     expect(listing(folder)).toEqual(['d d', '- d/f', '- d/g', 'l d/s -> /nowhere']);
@@ -132,7 +132,7 @@ describe('unpacking', () => {
   });
 });
 
-describe('unpacking hostile layers', () => {
+describe.skipIf(!root)('unpacking hostile layers', () => {
   it('never leaves the folder, whatever the names are', async () => {
     const victim = makeVictim(rig);
     const folder = await unpack(
@@ -218,7 +218,7 @@ describe('unpacking hostile layers', () => {
     expect(performance.now() - start).toBeLessThan(5000);
   });
 
-  it.skipIf(!root)('refuses a symlink that makes a path too long', async () => {
+  it('refuses a symlink that makes a path too long', async () => {
     const long = `${'d'.repeat(200)}/`.repeat(18);
     await expect(unpack(symlink('s', long), item({ path: `s/${long}x` }))).rejects.toMatchObject({
       code: 'SLIPWAY_LAYER_PATH_TOO_LONG',
@@ -313,7 +313,7 @@ describe.skipIf(!root)('unpacking whiteouts', () => {
   });
 });
 
-describe('a layer that leans on the layers below it', () => {
+describe.skipIf(!root)('a layer that leans on the layers below it', () => {
   it('gives folders that it does not name the attributes that they have below', async () => {
     const leaning = pulledLayer(rig, archiveOf([item({ path: 'd/new' }, 'x')]));
     const one = addLayer(rig.layers, { '/d': { folder: true, mode: 0o711 } });
