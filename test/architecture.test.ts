@@ -19,8 +19,10 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/cli': ['src/core', 'src/progress', 'src/build.ts', 'src/engine.ts', 'src/executor/rootless.ts'],
 };
 
-/** Only these put services together, so they may see every room. */
-const COMPOSITION = ['src/engine.ts', 'src/build.ts', 'src/index.ts'];
+/** The files of `src` itself put services together, so they may see every room. */
+const COMPOSITION = readdirSync(join(ROOT, 'src'))
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => `src/${name}`);
 
 const files = ['src', 'frontend', 'solver', 'cache'].flatMap((folder) =>
   readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
