@@ -1,7 +1,7 @@
 import { parseGoDuration, parseGoInt32 } from '../../src/core/go-literals.ts';
 import { parseJsonForm } from '../parser/argument-forms.ts';
 import type { Statement } from '../parser/statement.ts';
-import { isSpace, trimSpaceStart } from '../parser/whitespace.ts';
+import { isAsciiSpace } from '../parser/whitespace.ts';
 import type { HealthcheckInstruction, InstructionBase } from './instruction.ts';
 import { invalidInstruction } from './invalid-instruction.ts';
 import { parseFlags } from './parse-flags.ts';
@@ -46,8 +46,10 @@ function member<Name extends string>(name: Name, value: number): { readonly [Key
 
 function splitType(text: string): { readonly type: string; readonly text: string } {
   let end = 0;
-  while (end < text.length && !isSpace(text.charAt(end))) end++;
-  return { type: text.slice(0, end).toUpperCase(), text: trimSpaceStart(text.slice(end)) };
+  while (end < text.length && !isAsciiSpace(text.charAt(end))) end++;
+  let start = end;
+  while (start < text.length && isAsciiSpace(text.charAt(start))) start++;
+  return { type: text.slice(0, end).toUpperCase(), text: text.slice(start) };
 }
 
 /** Nanoseconds; 0 where it is not given. */

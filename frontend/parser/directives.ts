@@ -1,4 +1,4 @@
-import { isSpace, trimSpaceStart } from './whitespace.ts';
+import { isAsciiSpace, trimSpaceStart } from './whitespace.ts';
 
 /** The parser directives of BuildKit's directives.go; any other `# key=value` is a comment. */
 export type DirectiveName = 'syntax' | 'escape' | 'check';
@@ -70,13 +70,15 @@ function parseDirective(line: string, prefix: string): { name: DirectiveName; va
   const key = KEY.exec(comment);
   const name = key?.[1]?.toLowerCase();
   if (key === null || (name !== 'syntax' && name !== 'escape' && name !== 'check')) return undefined;
-  const value = trimAscii(comment.slice(key[0].length));
+  const rest = comment.slice(key[0].length);
+  // A value of nothing but white space is its last character, as BuildKit's regular expression finds it.
+  const value = trimAscii(rest) || rest.slice(-1);
   return value === '' ? undefined : { name, value };
 }
 
 /** Without the white space that Go's `\s` knows. */
 function trimAscii(text: string): string {
-  const isAscii = (char: string) => char !== '\v' && char < '\x80' && isSpace(char);
+  const isAscii = (char: string) => char !== '\v' && isAsciiSpace(char);
   let [start, end] = [0, text.length];
   while (start < end && isAscii(text.charAt(start))) start++;
   while (end > start && isAscii(text.charAt(end - 1))) end--;

@@ -11,7 +11,7 @@ const WORD = /^(\d*)<<(-?)[\t\n\f\r ]*([^<]*)$/;
 export function parseHeredocWord(word: string): HeredocStart | undefined {
   const match = WORD.exec(word);
   const delimiter = match?.[3] ?? '';
-  if (match === null || delimiter === '') return undefined;
+  if (match === null || delimiter === '' || holdsModifier(delimiter)) return undefined;
   const [name, ...more] = wordsOf(delimiter, {});
   const [raw] = wordsOf(delimiter, { quotes: 'keep' });
   if (name === undefined || more.length > 0) return undefined;
@@ -38,6 +38,11 @@ export function heredocsOfLine(line: string): readonly HeredocStart[] {
 /** Without the tabs that lines start with. */
 export function stripLeadingTabs(text: string): string {
   return text.replace(/(^|\n)\t+/g, '$1');
+}
+
+/** Whether a `${name<modifier>…}` stands in it: BuildKit opens no heredoc then, and leaves the line to the shell. */
+function holdsModifier(delimiter: string): boolean {
+  return /\$\{\w+[^\w}]/.test(delimiter.replace(/'[^']*'/g, ''));
 }
 
 /** Cut as a shell would. What only a real shell can read (unclosed quotes, other expansions) holds no heredoc, which is no error. */

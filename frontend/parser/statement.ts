@@ -1,6 +1,6 @@
 import type { SourceRange } from '../../src/core/errors.ts';
 import type { Heredoc } from '../instructions/instruction.ts';
-import { cutAtBlanks, isSpace, trimSpace } from './whitespace.ts';
+import { cutAtBlanks, isAsciiSpace, trimSpace } from './whitespace.ts';
 
 /** One instruction's text, split but not understood: what BuildKit calls a node. */
 export interface Statement extends StatementParts {
@@ -34,7 +34,7 @@ function splitFlags(text: string, escapeToken: string): { flags: readonly string
   const flags: string[] = [];
   let at = 0;
   for (;;) {
-    while (at < text.length && isSpace(text.charAt(at))) at++;
+    while (at < text.length && isAsciiSpace(text.charAt(at))) at++;
     if (!text.startsWith('--', at)) break;
     const flag = readFlag(text, at, escapeToken);
     at = flag.end;
@@ -51,7 +51,7 @@ function readFlag(text: string, start: number, escapeToken: string): { readonly 
   let at = start;
   for (; at < text.length; at++) {
     const char = text.charAt(at);
-    if (quote === '' && isSpace(char)) break;
+    if (quote === '' && isAsciiSpace(char)) break;
     if (char === quote) quote = '';
     else if (quote === '' && (char === "'" || char === '"')) quote = char;
     else if (char === escapeToken) value += text.charAt(++at);

@@ -6,6 +6,11 @@ export function isSpace(char: string): boolean {
   return code !== 0xfeff && /^\s/.test(char);
 }
 
+/** The part of it that is ASCII: where BuildKit goes through bytes, a flag ends at no other. */
+export function isAsciiSpace(char: string): boolean {
+  return char < '\x80' && isSpace(char);
+}
+
 /** Go's strings.TrimSpace. */
 export function trimSpace(text: string): string {
   return trimSpaceStart(trimSpaceEnd(text));

@@ -9,6 +9,11 @@ test('the case of a key does not matter', () => {
   expect(readDirectives('# EScape=\\\n# KEY = FOO bar\n')).toEqual([{ name: 'escape', value: '\\', line: 1 }]);
 });
 
+test('a value that is only white space is a value, an empty one is not', () => {
+  expect(readDirectives('# escape = \nFROM a')).toEqual([{ name: 'escape', value: ' ', line: 1 }]);
+  expect(readDirectives('# escape=\nFROM a')).toEqual([]);
+});
+
 test('a key that stands twice is told', () => {
   expect(readDirectives('# syntax=a\n# check=x\n# syntax=b\n# escape=`\n')).toEqual([
     { name: 'syntax', value: 'a', line: 1 },

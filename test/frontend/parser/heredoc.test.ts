@@ -43,6 +43,9 @@ test.each([
   ['RUN "<<EOF"', []],
   ['RUN echo "it\'s <<EOF', []],
   ['RUN echo $((1<<2))', []],
+  ['RUN <<${A}', ['${A}']],
+  ['RUN <<${A:-b}', []],
+  ["RUN <<'${A:-b}'", ['${A:-b}']],
 ])('%j opens %j', (line, names) => {
   expect(heredocsOfLine(line).map(({ name }) => name)).toEqual(names);
 });

@@ -117,6 +117,10 @@ test('flags are text, not bytes', () => {
   expect(only('COPY --exclude=à/ü.txt a b')).toMatchObject({ exclude: ['à/ü.txt'] });
 });
 
+test('a no-break space is no space between flags', () => {
+  expect(only('COPY --link \u00a0--chown=1 b')).toMatchObject({ flags: ['--link'], sources: [{ path: '--chown=1' }] });
+});
+
 test('a text that is no JSON is a command of the shell', () => {
   expect(only("RUN ['a', 'b']")).toMatchObject({ command: { form: 'shell', text: "['a', 'b']" } });
   expect(only('RUN ["a", "b"]')).toMatchObject({ command: { form: 'exec', args: ['a', 'b'] } });
