@@ -91,7 +91,7 @@ export function openLayerTable(database: Database): LayerTable {
         .run(layer, variant, descriptor.mediaType, descriptor.digest, descriptor.size, diffId);
     },
     mtimes(layer) {
-      const bytes = database.statement('SELECT mtimes FROM layer_mtimes WHERE layer = ?').get(layer)?.['mtimes'];
+      const bytes = database.statement('SELECT mtimes FROM layer_mtimes WHERE layer = ?').get(layer)?.mtimes;
       return bytes instanceof Uint8Array ? bytes : undefined;
     },
     setMtimes: (layer, mtimes) =>

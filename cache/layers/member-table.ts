@@ -30,9 +30,9 @@ export function openMemberTable(database: Database, content: ContentStore): Memb
       hash('sha256', `${type} ${level} ${hash('sha256', tarBytes, 'hex')}`, 'buffer') as MemberKey,
     find(key) {
       const row = database.statement('SELECT blob, place, size FROM layer_members WHERE key = ?').get(key);
-      const path = row === undefined ? undefined : content.path(row['blob'] as Digest);
+      const path = row === undefined ? undefined : content.path(row.blob as Digest);
       if (row === undefined || path === undefined) return undefined;
-      return readPiece(path, Number(row['place']), Number(row['size']));
+      return readPiece(path, Number(row.place), Number(row.size));
     },
     save: (blob, members) =>
       database.transaction(() => {

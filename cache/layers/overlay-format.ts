@@ -18,7 +18,7 @@ const SETTING = 'overlay_xattr_prefix';
 /** The prefix of this store: tried out once, then kept in its database. */
 export function overlayXattrPrefixOf(store: Store): OverlayXattrPrefix {
   const row = store.database.statement('SELECT value FROM settings WHERE name = ?').get(SETTING);
-  if (row?.['value'] === 'trusted.overlay.' || row?.['value'] === 'user.overlay.') return row['value'];
+  if (row?.value === 'trusted.overlay.' || row?.value === 'user.overlay.') return row.value;
   const prefix = probe(store.temporaryPath());
   store.database.statement('INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)').run(SETTING, prefix);
   return prefix;

@@ -24,7 +24,9 @@ const layers = createLayerStore({ store, content, leases: openLeases(store.datab
 const { signal } = new AbortController();
 const noTraits = { opaque: false, opaqueRoot: false, xattrs: false, placeholders: false };
 
-const entries = await time('list entries', () => folderEntries({ path: folder, traits: noTraits }, () => 'trusted.overlay.'));
+const entries = await time('list entries', () =>
+  folderEntries({ path: folder, traits: noTraits }, () => 'trusted.overlay.'),
+);
 const chunk = Buffer.allocUnsafeSlow(1024 * 1024);
 let tarBytes = 0;
 await time('tar, without compression', () => {
@@ -43,7 +45,9 @@ await time('tar of files in memory', () => {
 const layer = layers.addTree(entries);
 const gzip = await time('gzip blob', () => layers.blob(layer, { type: 'gzip' }, { signal }));
 const zstd = await time('zstd blob', () => layers.blob(layers.addTree(entries), { type: 'zstd' }, { signal }));
-const again = await time('gzip blob, members known', () => layers.blob(layers.addTree(entries), { type: 'gzip' }, { signal }));
+const again = await time('gzip blob, members known', () =>
+  layers.blob(layers.addTree(entries), { type: 'gzip' }, { signal }),
+);
 if (again.descriptor.digest !== gzip.descriptor.digest) throw new Error('two blobs of the same files differ');
 const pulled = layers.addBlob(gzip.descriptor, gzip.diffId, { fetch: async () => {} });
 const mounted = await time('unpack', () => layers.mount([pulled], signal));
@@ -57,7 +61,9 @@ await time('GNU tar to /dev/null through cat', () => sh('tar -C "$1" -c . | cat 
 await time('GNU tar and gzip', () => sh('tar -C "$1" -c --sort=name . | gzip -n > "$2/gnu.tar.gz"'));
 await time('GNU tar -xz', () => sh('tar -C "$2/out" -xzf "$2/gnu.tar.gz"'));
 const one = statSync(`${work}/gnu.tar.gz`).size;
-console.log(`gzip ${gzip.descriptor.size}, one stream ${one} (${((gzip.descriptor.size / one - 1) * 100).toFixed(2)} %), zstd ${zstd.descriptor.size}`);
+console.log(
+  `gzip ${gzip.descriptor.size}, one stream ${one} (${((gzip.descriptor.size / one - 1) * 100).toFixed(2)} %), zstd ${zstd.descriptor.size}`,
+);
 
 async function time<T>(name: string, run: () => T | Promise<T>): Promise<T> {
   const start = performance.now();
@@ -68,7 +74,11 @@ async function time<T>(name: string, run: () => T | Promise<T>): Promise<T> {
 
 /** Small texts of different sizes that compress about as source code does. */
 function madeFiles(root: string): string {
-  const words = Array.from({ length: 2000 }, (_, index) => Math.imul(index + 1, 0x9e3779b1).toString(36).slice(-6));
+  const words = Array.from({ length: 2000 }, (_, index) =>
+    Math.imul(index + 1, 0x9e3779b1)
+      .toString(36)
+      .slice(-6),
+  );
   let state = 1;
   const next = (below: number) => {
     state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
@@ -77,7 +87,10 @@ function madeFiles(root: string): string {
   for (let index = 0; index < FILES; index++) {
     const path = `${root}/d${index % 500}`;
     if (index < 500) mkdirSync(path, { recursive: true });
-    writeFileSync(`${path}/f${index}.js`, Array.from({ length: 20 + next(800) }, () => words[next(words.length)]).join(' '));
+    writeFileSync(
+      `${path}/f${index}.js`,
+      Array.from({ length: 20 + next(800) }, () => words[next(words.length)]).join(' '),
+    );
   }
   return root;
 }

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openContentStore } from '../../../cache/content/file-content-store.ts';
@@ -161,15 +161,15 @@ describe.skipIf(!root)('a tree layer of files of this machine', () => {
     }
   });
 
-  it.each<[string, (host: string) => void]>([
-    ['was written to', (host) => writeFileSync(host, 'other')],
-    ['is gone', (host) => rmSync(host)],
-    ['became a symlink', (host) => (renameSync(host, `${host}2`), execFileSync('ln', ['-s', `${host}2`, host]))],
-    ['became a fifo', (host) => (rmSync(host), execFileSync('mkfifo', [host]))],
-    ['became a folder', (host) => (rmSync(host), mkdirSync(host))],
-  ])('is an error when a file %s since it was seen', async (_name, change) => {
+  it.each<[string, string]>([
+    ['was written to', 'echo other > "$1"'],
+    ['is gone', 'rm "$1"'],
+    ['became a symlink', 'mv "$1" "$1.old" && ln -s "$1.old" "$1"'],
+    ['became a fifo', 'rm "$1" && mkfifo "$1"'],
+    ['became a folder', 'rm "$1" && mkdir "$1"'],
+  ])('is an error when a file %s since it was seen', async (_name, script) => {
     const { host, layer } = hostLayer('f', 'bytes');
-    change(host);
+    execFileSync('sh', ['-c', script, 'sh', host]);
     const code = { code: 'SLIPWAY_CONTEXT_CHANGED' };
     await expect(rig.layers.blob(layer, { type: 'gzip' }, { signal })).rejects.toMatchObject(code);
     await expect(rig.layers.mount([layer], signal)).rejects.toMatchObject(code);
@@ -346,7 +346,7 @@ describe('gzip in members', () => {
     const after = await rig.layers.blob(addLayer(rig.layers, big(1000)), { type: 'gzip' }, { signal });
     const store = openStore(`${rig.folder}/store`);
     const count = (digest: string) =>
-      Number(store.database.statement('SELECT count(*) AS n FROM layer_members WHERE blob = ?').get(digest)?.['n']);
+      Number(store.database.statement('SELECT count(*) AS n FROM layer_members WHERE blob = ?').get(digest)?.n);
     expect(after.descriptor.digest).not.toBe(before.descriptor.digest);
     // Members that both blobs have are registered for the later one.
     expect(count(after.descriptor.digest)).toBeGreaterThan(5);
