@@ -18,21 +18,21 @@ import type { ContainerMount, Executor } from '../../../src/core/executor.ts';
 import { silentProgress } from '../../../src/core/progress.ts';
 import { inUserNamespace } from '../../../src/core/user-namespace.ts';
 import { selectExecutor } from '../../../src/executor/select-executor.ts';
-import type { MountRequest, RootFile, RunnerRequest, StepRequest, StepResult } from './steps.ts';
+import type { MountRequest, RootFile, RunnerSetting, StepRequest, StepResult } from './steps.ts';
 
 let executor: Executor | undefined;
 
 /** Runs one step on a root of its own and tells everything about it. */
-export async function runStep(request: RunnerRequest, step: StepRequest): Promise<StepResult> {
+export async function runStep(setting: RunnerSetting, step: StepRequest): Promise<StepResult> {
   executor ??= selectExecutor({
     isolation: 'oci',
-    ociRuntime: request.runtime,
+    ociRuntime: setting.runtime,
     env: process.env,
-    stateDir: `${request.folder}/state`,
-    scratchDir: `${request.folder}/scratch`,
+    stateDir: `${setting.folder}/state`,
+    scratchDir: `${setting.folder}/scratch`,
     xattrs: inUserNamespace() ? 'user' : 'trusted',
   });
-  const layer = newFolder(request.folder);
+  const layer = newFolder(setting.folder);
   mkdirSync(`${layer}/upper`);
   mkdirSync(`${layer}/work`);
   const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
@@ -56,8 +56,8 @@ export async function runStep(request: RunnerRequest, step: StepRequest): Promis
         devices: [],
         ...(step.shmSizeBytes === undefined ? {} : { shmSizeBytes: step.shmSizeBytes }),
       },
-      { lowerDirs: lowerDirs(request, step), upperDir: `${layer}/upper`, workDir: `${layer}/work` },
-      (step.mounts ?? []).map((mount) => containerMount(request.folder, mount)),
+      { lowerDirs: lowerDirs(setting, step), upperDir: `${layer}/upper`, workDir: `${layer}/work` },
+      (step.mounts ?? []).map((mount) => containerMount(setting.folder, mount)),
       { stdout: (data) => void stdout.push(Buffer.from(data)), stderr: (data) => void stderr.push(Buffer.from(data)) },
       { signal: cancel.signal, progress: silentProgress },
     )
@@ -78,11 +78,11 @@ function errorOf(error: unknown): NonNullable<StepResult['error']> {
   return { code, message: error.message, ...(exitCode === undefined ? {} : { exitCode }) };
 }
 
-function lowerDirs(request: RunnerRequest, step: StepRequest): string[] {
+function lowerDirs(setting: RunnerSetting, step: StepRequest): string[] {
   if (step.root === 'scratch') return [];
-  const empty = Array.from({ length: step.emptyLayers ?? 0 }, () => newFolder(request.folder));
-  const files = step.root === undefined ? [] : [filledFolder(request.folder, step.root)];
-  return [busyboxRoot(request), ...empty, ...files];
+  const empty = Array.from({ length: step.emptyLayers ?? 0 }, () => newFolder(setting.folder));
+  const files = step.root === undefined ? [] : [filledFolder(setting.folder, step.root)];
+  return [busyboxRoot(setting), ...empty, ...files];
 }
 
 function containerMount(folder: string, mount: MountRequest): ContainerMount {
@@ -102,7 +102,7 @@ function containerMount(folder: string, mount: MountRequest): ContainerMount {
   }
 }
 
-function busyboxRoot({ folder, busybox }: RunnerRequest): string {
+function busyboxRoot({ folder, busybox }: RunnerSetting): string {
   const root = `${folder}/busybox`;
   if (existsSync(root)) return root;
   const files: RootFile[] = [

@@ -1,18 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import {
-  accessSync,
-  chmodSync,
-  constants,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { once } from 'node:events';
+import { accessSync, chmodSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { findProgram } from '../../../src/executor/oci-runtime.ts';
-import type { RunnerRequest, StepRequest, StepResult } from './steps.ts';
+import type { StepRequest, StepResult } from './steps.ts';
 
 /** Somebody who runs steps with a runtime. */
 export interface Rung {
@@ -49,40 +42,60 @@ function rootlessRung(runtime: Rung['runtime']): Rung[] {
   if (!isRoot()) return [{ name, runtime, rootless: true }];
   if (spawnSync('id', [USER]).status !== 0) spawnSync('useradd', ['--create-home', '--shell', '/bin/sh', USER]);
   if (!readFileSync('/etc/subuid', 'utf8').includes(`${USER}:`)) return skipped(name, `${USER} has no subordinate ids`);
-  const sees = spawnSync('setpriv', [
-    ...asUser(),
+  const [look = '', ...words] = commandAs(USER, [
     process.execPath,
     '-e',
     `require('fs').readdirSync(${JSON.stringify(PROJECT)})`,
   ]);
+  const sees = spawnSync(look, words);
   if (sees.status !== 0) return skipped(name, `the user ${USER} cannot read ${PROJECT}`);
   return [{ name, runtime, rootless: true }];
 }
 
-/** Runs the steps one after the other in one process. */
-export function runSteps(rung: Rung, steps: readonly StepRequest[]): StepResult[] {
-  using folder = newFolder(rung);
-  const [program = '', ...args] = runnerCommand(rung, folder.path, steps);
-  const { stdout, stderr, status } = spawnSync(program, args, {
-    encoding: 'utf8',
-    env: runnerEnv(),
-    maxBuffer: 1 << 26,
-  });
-  if (status !== 0) throw new Error(`the step runner ended with ${status}: ${stderr}`);
-  return JSON.parse(stdout) as StepResult[];
+/** A running step runner; its steps run one after the other. */
+export interface Runner extends AsyncDisposable {
+  readonly folder: string;
+  readonly process: ChildProcess;
+  run(step: StepRequest): Promise<StepResult>;
 }
 
-/** Runs one step. */
-export function runStep(rung: Rung, step: StepRequest): StepResult {
-  const [result] = runSteps(rung, [step]);
-  if (result === undefined) throw new Error('the step runner gave no result');
-  return result;
-}
-
-/** The same without waiting: for killing it. The caller disposes the folder. */
-export function startSteps(rung: Rung, folder: string, steps: readonly StepRequest[]): ChildProcess {
-  const [program = '', ...args] = runnerCommand(rung, folder, steps);
-  return spawn(program, args, { stdio: 'ignore', env: runnerEnv() });
+/** Starts a runner with a folder of its own, or with that of another. */
+export function startRunner(rung: Rung, shared?: string): Runner {
+  const folder = shared === undefined ? newFolder(rung) : { path: shared, [Symbol.dispose]: () => {} };
+  const node = [
+    process.execPath,
+    '--disable-warning=ExperimentalWarning',
+    RUNNER,
+    folder.path,
+    rung.runtime,
+    BUSYBOX ?? '',
+  ];
+  const [program = '', ...args] = rung.rootless ? commandAs(USER, node) : node;
+  const env = { PATH: process.env.PATH, HOST_SECRET: 'canary-in-the-environment' };
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], env });
+  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const ended = once(child, 'exit');
+  let last: Promise<unknown> = Promise.resolve();
+  const answer = async (step: StepRequest) => {
+    child.stdin.write(`${JSON.stringify(step)}\n`);
+    const { value, done } = await answers.next();
+    if (done === true) throw new Error('the step runner ended');
+    return JSON.parse(value) as StepResult;
+  };
+  return {
+    folder: folder.path,
+    process: child,
+    run: (step) => {
+      const result = last.then(() => answer(step));
+      last = result;
+      return result;
+    },
+    [Symbol.asyncDispose]: async () => {
+      child.stdin.end();
+      await ended;
+      folder[Symbol.dispose]();
+    },
+  };
 }
 
 /** A folder that whoever runs the steps may write to. */
@@ -93,19 +106,9 @@ export function newFolder(rung: Rung): Disposable & { readonly path: string } {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-function runnerCommand(rung: Rung, folder: string, steps: readonly StepRequest[]): string[] {
-  const request: RunnerRequest = { folder, runtime: rung.runtime, busybox: BUSYBOX ?? '', steps };
-  writeFileSync(`${folder}/request.json`, JSON.stringify(request));
-  const user = rung.rootless && isRoot() ? ['setpriv', ...asUser()] : [];
-  return [...user, process.execPath, '--disable-warning=ExperimentalWarning', RUNNER, `${folder}/request.json`];
-}
-
-function runnerEnv(): NodeJS.ProcessEnv {
-  return { PATH: process.env.PATH, HOST_SECRET: 'canary-in-the-environment' };
-}
-
-function asUser(): string[] {
-  return ['--reuid', USER, '--regid', USER, '--init-groups', '--'];
+/** The command as `user` runs it, where this process is root; else as it is. */
+export function commandAs(user: string, command: readonly string[]): readonly string[] {
+  return isRoot() ? ['setpriv', '--reuid', user, '--regid', user, '--init-groups', '--', ...command] : command;
 }
 
 function isRoot(): boolean {

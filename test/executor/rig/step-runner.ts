@@ -1,14 +1,16 @@
 /**
- * A program of its own that runs steps and prints what came of them as JSON: entering namespaces is for good, so the test
- * process must not do it itself, and an ordinary user's steps start with a re-execution. Argument: a file with a `RunnerRequest`.
+ * A program of its own that runs steps: entering namespaces is for good, so the test process must not do it itself, and an
+ * ordinary user's steps start with a re-execution. Takes a folder, a runtime and a busybox as arguments, `StepRequest`s as lines of JSON
+ * on standard input, and answers each with a line `StepResult`.
  */
-import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 import { ensureUserNamespace } from '../../../src/executor/rootless.ts';
-import type { RunnerRequest, StepResult } from './steps.ts';
+import type { StepRequest } from './steps.ts';
 
 await ensureUserNamespace();
 const { runStep } = await import('./run-step.ts');
-const request = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as RunnerRequest;
-const results: StepResult[] = [];
-for (const step of request.steps) results.push(await runStep(request, step));
-process.stdout.write(JSON.stringify(results));
+const [, , folder = '', runtime = '', busybox = ''] = process.argv;
+for await (const line of createInterface({ input: process.stdin })) {
+  const result = await runStep({ folder, runtime, busybox }, JSON.parse(line) as StepRequest);
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}

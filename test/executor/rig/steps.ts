@@ -59,12 +59,11 @@ export interface StepRequest {
   readonly abortAfterMs?: number;
 }
 
-export interface RunnerRequest {
+export interface RunnerSetting {
   /** A folder that the runner may write to; the roots and layers lie in it. */
   readonly folder: string;
   readonly runtime: string;
   readonly busybox: string;
-  readonly steps: readonly StepRequest[];
 }
 
 export interface StepResult {
