@@ -8,7 +8,7 @@ const folder = process.argv[2] ?? 'dist';
 const made = `${root}${folder}.${process.pid}`;
 await build({
   absWorkingDir: root,
-  entryPoints: { slipway: 'src/cli/main.ts', index: 'src/index.ts' },
+  entryPoints: { slipway: 'src/cli/main.ts', index: 'src/index.ts', 'namespace-build': 'src/namespace-build.ts' },
   outdir: made,
   bundle: true,
   splitting: true,

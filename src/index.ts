@@ -1,5 +1,6 @@
 /** The library behind the `slipway` command: everything that the command does, from TypeScript. */
-export { build } from './build.ts';
+
 export type * from './build-request.ts';
 export { SlipwayError, type SourceExcerpt, type SourceRange } from './core/errors.ts';
 export type { ProgressEvent, StepInfo, StepOutcome } from './core/progress.ts';
+export { build } from './library.ts';
