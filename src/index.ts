@@ -3,4 +3,4 @@
 export type * from './build-request.ts';
 export { SlipwayError, type SourceExcerpt, type SourceRange } from './core/errors.ts';
 export type { ProgressEvent, StepInfo, StepOutcome } from './core/progress.ts';
-export { build } from './library.ts';
+export { build, type GivenRequest } from './library.ts';

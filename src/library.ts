@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import type { BuildOptions, BuildOutcome, BuildRequest } from './build-request.ts';
 import { errnoOf } from './core/errors.ts';
+import { defaultStoreRoot } from './executor/rootless.ts';
 import { type NamespaceMessage, readMessageLine, requestFrame } from './namespace-messages.ts';
 
 /**
@@ -14,9 +15,40 @@ import { type NamespaceMessage, readMessageLine, requestFrame } from './namespac
  * build runs any more and nothing stays mounted. Where this process is not root, the work is done by a child that is root of a user
  * namespace; this process stays what it is.
  */
-export async function build(request: BuildRequest, options: BuildOptions = {}): Promise<BuildOutcome> {
+export async function build(given: GivenRequest, options: BuildOptions = {}): Promise<BuildOutcome> {
+  const request = completeRequest(given);
   if (process.geteuid?.() === 0) return (await import('./build.ts')).build(request, options);
   return buildInNamespace(request, options);
+}
+
+/** A request of which only the context has to be said; the rest has the defaults of the command line. */
+export type GivenRequest = Pick<BuildRequest, 'context'> & Partial<BuildRequest>;
+
+function completeRequest(given: GivenRequest): BuildRequest {
+  const env = given.env ?? process.env;
+  return {
+    cwd: process.cwd(),
+    tags: [],
+    buildArgs: {},
+    buildContexts: {},
+    labels: {},
+    annotations: [],
+    platforms: [],
+    noCache: false,
+    noCacheFilter: [],
+    pull: false,
+    outputs: [],
+    secrets: [],
+    ssh: [],
+    network: 'default',
+    addHosts: [],
+    allow: [],
+    ulimits: [],
+    isolation: 'auto',
+    root: env.SLIPWAY_ROOT || defaultStoreRoot(env),
+    ...given,
+    env,
+  };
 }
 
 async function buildInNamespace({ stdin, ...request }: BuildRequest, options: BuildOptions): Promise<BuildOutcome> {

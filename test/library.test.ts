@@ -42,7 +42,12 @@ describe('messages between a library and its namespace', () => {
   });
 
   it('give a request its standard input back, however the bytes are cut', async () => {
-    const request = { context: '-', tags: ['a'], ulimits: [{ name: 'core', soft: Infinity, hard: Infinity }] };
+    const request = {
+      context: '-',
+      tags: ['a'],
+      env: { A: 'b' },
+      ulimits: [{ name: 'core', soft: Infinity, hard: Infinity }],
+    };
     const bytes = Buffer.concat([requestFrame(request as unknown as BuildRequest), Buffer.from('FROM scratch\n')]);
     async function* oneByOne() {
       for (const byte of bytes) yield Uint8Array.of(byte);
