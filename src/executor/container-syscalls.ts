@@ -11,7 +11,7 @@ export interface ContainerSyscalls {
   /** Both ends of a pipe, close-on-exec. */
   pipe(): { readonly read: number; readonly write: number };
   /**
-   * A mount of type `type` made by fsconfig(2), which takes any number of parameters of any length where mount(2) takes a page;
+   * A mount of type `type`, without device nodes, made by fsconfig(2), which takes any number of parameters of any length where mount(2) takes a page;
    * `undefined` as a value is a flag. Throws ENOSYS below Linux 5.2, EINVAL for a parameter that the kernel does not know.
    */
   mountByParameters(type: string, target: string, parameters: readonly (readonly [string, string | undefined])[]): void;
@@ -25,6 +25,7 @@ const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
 const FSCONFIG = { setFlag: 0, setString: 1, create: 6 } as const;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
+const MOUNT_ATTR_NODEV = 4;
 
 let loaded: ContainerSyscalls | undefined;
 
@@ -39,11 +40,12 @@ const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number])
 function load(): ContainerSyscalls {
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
   const libc = koffi.load('libc.so.6');
-  // These five have no wrapper in older C libraries, and their numbers are the same on every architecture.
+  // These have no wrapper in older C libraries, and their numbers are the same on every architecture.
   const openat2 = libc.func('syscall', 'long', ['long', 'long', 'const uint8_t*', 'const uint8_t*', 'ulong']);
   const newMountCall = libc.func('syscall', 'long', ['long', 'long', 'long', 'const char*', 'const char*', 'long']);
   const moveMount = libc.func('syscall', 'long', ['long', 'long', 'const char*', 'long', 'const char*', 'long']);
   const fsopen = libc.func('syscall', 'long', ['long', 'const char*', 'long']);
+  const fsmount = libc.func('syscall', 'long', ['long', 'long', 'long', 'long']);
   const pipe2 = libc.func('int pipe2(_Out_ int*, int)');
   const open = libc.func('int open(const char*, int)');
   const close = libc.func('int close(int)');
@@ -84,7 +86,7 @@ function load(): ContainerSyscalls {
           check(newMountCall(SYSCALL.fsconfig, context, command, key, value ?? null, 0), 'fsconfig', `${key}=${value}`);
         }
         check(newMountCall(SYSCALL.fsconfig, context, FSCONFIG.create, null, null, 0), 'fsconfig', type);
-        mount = check(newMountCall(SYSCALL.fsmount, context, 1, null, null, 0), 'fsmount', type);
+        mount = check(fsmount(SYSCALL.fsmount, context, 1, MOUNT_ATTR_NODEV), 'fsmount', type);
         check(moveMount(SYSCALL.moveMount, mount, '', AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH), 'move_mount', target);
       } finally {
         if (mount >= 0) close(mount);

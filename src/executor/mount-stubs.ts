@@ -1,8 +1,9 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { type BytePath, hostPath, toBytePath } from '../core/byte-path.ts';
 import { errnoOf } from '../core/errors.ts';
-import type { FileTree } from '../core/file-tree.ts';
+import { type FileTree, resolvePath } from '../core/file-tree.ts';
 import { syscalls } from '../core/syscalls.ts';
+import { rootView } from './root-view.ts';
 
 /** Where a mount will lie, symlinks of the root already followed, and what it needs there. */
 export interface MountPlace {
@@ -16,9 +17,10 @@ export interface MountPlace {
  * Makes below `layer` (an empty folder) the places that `places` need and `root` does not have. As the topmost lower folder of
  * the step's overlay it gives the runtime everything to mount on, while nothing of it is in the upper folder: a step that
  * changes nothing leaves an empty layer, and nothing has to be removed afterwards by a path that the step could have replaced
- * (CVE-2024-23652). A place below an earlier one lies in that mount and is the runtime's to make. False where nothing was missing.
+ * (CVE-2024-23652). A place below an earlier one lies in that mount and is the runtime's to make. Returns every folder and file that
+ * was missing, parents first.
  */
-export function makeMountStubs(root: FileTree, layer: string, places: readonly MountPlace[]): boolean {
+export function makeMountStubs(root: FileTree, layer: string, places: readonly MountPlace[]): BytePath[] {
   const mounted: BytePath[] = [];
   const made: MountPlace[] = [];
   for (const place of places) {
@@ -32,11 +34,29 @@ export function makeMountStubs(root: FileTree, layer: string, places: readonly M
     if (kind === 'dir') makeFolder(below(path), mode ?? 0o755);
     else writeFileSync(hostPath(below(path)), '', { mode: 0o644 });
   }
+  const parents = [...new Set(made.flatMap(({ path }) => parentsOf(path)))].sort();
   // Deepest first, and after everything is made: making a child changes its folder's times.
-  for (const parent of [...new Set(made.flatMap(({ path }) => parentsOf(path)))].sort().reverse()) {
+  for (const parent of parents.toReversed()) {
     if (root.lstat(parent) !== undefined) copyAttributes(root.contentPath(parent), below(parent));
   }
-  return made.length > 0;
+  const missing = parents.filter((parent) => root.lstat(parent) === undefined);
+  return [...missing, ...made.map(({ path }) => path)];
+}
+
+/**
+ * Takes those folders of `stubs` out of `upperDir` that a step brought there by working in them, and left empty. For when the step is
+ * over: nobody else writes to the folder.
+ */
+export function removeEmptyStubs(upperDir: string, stubs: readonly BytePath[]): void {
+  const view = rootView(upperDir);
+  for (const stub of stubs.toReversed()) {
+    const isFolder = resolvePath(view, stub, 'follow') === stub && view.lstat(stub)?.type === 'dir';
+    if (!isFolder || view.readdir(stub).length > 0) continue;
+    const parent = view.contentPath((parentsOf(stub).at(-1) ?? '/') as BytePath);
+    const { mtimeNs } = lstatSync(hostPath(parent), { bigint: true });
+    rmdirSync(hostPath(view.contentPath(stub)));
+    setTime(parent, mtimeNs);
+  }
 }
 
 /** Where something else stands in the way of a parent folder, nothing is made and the runtime says so. */
@@ -66,7 +86,7 @@ function copyAttributes(original: BytePath, copy: BytePath): void {
   const stat = lstatSync(hostPath(original), { bigint: true });
   chownSync(hostPath(copy), Number(stat.uid), Number(stat.gid));
   chmodSync(hostPath(copy), Number(stat.mode) & 0o7777);
-  const { listXattrs, setXattr, setTimes } = syscalls();
+  const { listXattrs, setXattr } = syscalls();
   for (const [name, value] of listXattrs(original)) {
     if (/^(trusted|user)\.overlay\.|^security\.selinux$/.test(name)) continue;
     try {
@@ -76,6 +96,10 @@ function copyAttributes(original: BytePath, copy: BytePath): void {
       if (errnoOf(error) !== 'ENOTSUP' && errnoOf(error) !== 'EOPNOTSUPP') throw error;
     }
   }
-  const seconds = Number(stat.mtimeNs / 1_000_000_000n) - (stat.mtimeNs % 1_000_000_000n < 0n ? 1 : 0);
-  setTimes(copy, seconds, Number(stat.mtimeNs - BigInt(seconds) * 1_000_000_000n));
+  setTime(copy, stat.mtimeNs);
+}
+
+function setTime(path: BytePath, nanoseconds: bigint): void {
+  const seconds = Number(nanoseconds / 1_000_000_000n) - (nanoseconds % 1_000_000_000n < 0n ? 1 : 0);
+  syscalls().setTimes(path, seconds, Number(nanoseconds - BigInt(seconds) * 1_000_000_000n));
 }

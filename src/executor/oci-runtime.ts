@@ -10,6 +10,8 @@ export interface OciRuntime {
   readonly path: string;
   /** Options that come before the command, besides `--root` and `--log`. */
   readonly options: readonly string[];
+  /** Whether it mounts the root anew without `nodev`, which then has to be asked for. */
+  readonly dropsNodev: boolean;
 }
 
 const KNOWN_RUNTIMES = ['crun', 'runc'];
@@ -23,7 +25,7 @@ export function findOciRuntime(
 ): OciRuntime {
   for (const name of asked === undefined ? KNOWN_RUNTIMES : [asked]) {
     const path = name.includes('/') ? executable(resolve(name)) : findProgram(name, env);
-    if (path !== undefined) return { name: basename(path), path, options: runtimeOptions(basename(path)) };
+    if (path !== undefined) return runtimeAt(path);
   }
   const what = asked === undefined ? 'neither crun nor runc is installed' : `the OCI runtime ${asked} was not found`;
   throw new SlipwayError('SLIPWAY_RUNTIME_MISSING', `RUN needs an OCI runtime: ${what}`, {
@@ -53,6 +55,11 @@ export function requireProgram(name: string): string {
 export function supportsSeccomp(runtime: OciRuntime): boolean {
   const { stdout } = spawnSync(runtime.path, ['--version'], { encoding: 'utf8', env: {} });
   return /\+SECCOMP|libseccomp/.test(stdout ?? '');
+}
+
+function runtimeAt(path: string): OciRuntime {
+  const name = basename(path);
+  return { name, path, options: runtimeOptions(name), dropsNodev: name === 'crun' };
 }
 
 /** Containers stay in slipway's own cgroup, so that a kill leaves no cgroup behind. */

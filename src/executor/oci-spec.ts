@@ -79,6 +79,9 @@ const MASKED_PATHS = [
 ];
 const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
+/** The devices that every container has (runtime-spec, config-linux.md, "Default Devices"), less those that runtimes link. */
+const DEVICES = ['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom', '/dev/tty'];
+
 /** The config.json of one step's container (github.com/opencontainers/runtime-spec, config.md). */
 export function ociSpec(spec: ProcessSpec, setting: ContainerSetting): OciSpec {
   const insecure = isInsecure(spec.security);
@@ -120,7 +123,8 @@ export function kernelMounts(
   spec: Pick<ProcessSpec, 'network' | 'security' | 'shmSizeBytes'>,
   userNamespace: boolean,
 ): OciMount[] {
-  const access = isInsecure(spec.security) ? 'rw' : 'ro';
+  const insecure = isInsecure(spec.security);
+  const access = insecure ? 'rw' : 'ro';
   const hardened = ['nosuid', 'noexec', 'nodev'];
   // sysfs shows a network namespace and can be mounted only by who owns that: in a user namespace with the host's network nobody does.
   const sysfs: OciMount =
@@ -129,12 +133,17 @@ export function kernelMounts(
       : { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...hardened, access] };
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: hardened },
+    // Without a cgroup of its own nothing but `nodev` keeps a step from opening the nodes that it makes. Those that it should have come
+    // from the host; in a user namespace the runtimes take them from there themselves.
     {
       destination: '/dev',
       type: 'tmpfs',
       source: 'tmpfs',
-      options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+      options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k', ...(insecure ? [] : ['nodev'])],
     },
+    ...(insecure || userNamespace
+      ? []
+      : DEVICES.map((path) => ({ destination: path, type: 'none', source: path, options: ['bind'] }))),
     {
       destination: '/dev/pts',
       type: 'devpts',

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { errnoOf, SlipwayError } from '../core/errors.ts';
-import { syscalls } from '../core/syscalls.ts';
+import { MOUNT, syscalls } from '../core/syscalls.ts';
 import { containerSyscalls } from './container-syscalls.ts';
 
 /** What overlayfs puts together. `lowerDirs` are lowest first, at least one; without `upper` the mount cannot be written to. */
@@ -21,7 +21,8 @@ const MOUNT_DATA_LIMIT = 4095;
 const LOWER_LIMIT = 499;
 
 /**
- * Mounts an overlay on `target` (an existing folder). `scratch` is an empty folder that this may fill; it must stay as
+ * Mounts an overlay on `target` (an existing folder). Device nodes in it cannot be opened: a step may make them, and an image may
+ * bring them, but the disks that they would reach are the host's. `scratch` is an empty folder that this may fill; it must stay as
  * long as the mount. Attributes of layers that ask overlayfs to look elsewhere (redirect, metacopy) are not obeyed.
  */
 export function mountOverlay(target: string, folders: OverlayFolders, scratch: string): void {
@@ -36,7 +37,7 @@ export function mountOverlay(target: string, folders: OverlayFolders, scratch: s
   const paths = [...folders.lowerDirs, ...Object.values(folders.upper ?? {})];
   const data = mountData(folders, flags);
   if (Buffer.byteLength(data) <= MOUNT_DATA_LIMIT && !paths.some((path) => /[\\,:]/.test(path))) {
-    syscalls().mount('overlay', target, 'overlay', 0, data);
+    syscalls().mount('overlay', target, 'overlay', MOUNT.nodev, data);
     return;
   }
   try {
@@ -96,7 +97,7 @@ function mountByShortNames(
       ? {}
       : { upper: { upperDir: shorten(folders.upper.upperDir, 'u_'), workDir: shorten(folders.upper.workDir, 'w_') } }),
   };
-  const args = ['-i', '-t', 'overlay', 'overlay', target, '-o', mountData(short, options.flags)];
+  const args = ['-i', '-t', 'overlay', 'overlay', target, '-o', `nodev,${mountData(short, options.flags)}`];
   const { status, stderr, error } = spawnSync('mount', args, { cwd: farm, encoding: 'utf8' });
   if (error !== undefined) throw error;
   if (status !== 0) throw new Error(`mount -t overlay on ${target}: ${stderr.trim()}`);

@@ -59,7 +59,7 @@ export function prepareMount(mount: ContainerMount, index: number, options: Step
     }
     case 'tmpfs': {
       const size = mount.sizeBytes === undefined ? [] : [`size=${mount.sizeBytes}`];
-      return { kind: 'dir', mount: { type: 'tmpfs', source: 'tmpfs', options: ['nosuid', ...size] } };
+      return { kind: 'dir', mount: { type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', ...size] } };
     }
     case 'secret': {
       writeFileSync(place, mount.data, { mode: 0o600, flag: 'wx' });
@@ -125,7 +125,7 @@ function bindInside({ root, path, target, access, place }: InsideBind): Prepared
     if (kind === 'dir') mkdirSync(place);
     else writeFileSync(place, '');
     syscalls().mount(`/proc/self/fd/${fd}`, place, '', MOUNT.bind | MOUNT.recursive, '');
-    return { kind, mount: bind(place, [...(access === 'ro' ? ['ro'] : []), ...lockedMountOptions(place)]) };
+    return { kind, mount: bind(place, ['nodev', ...(access === 'ro' ? ['ro'] : []), ...lockedMountOptions(place)]) };
   } finally {
     closeSync(fd);
   }
@@ -147,7 +147,7 @@ function openSource(root: string, path: BytePath, target: string): number {
 function copyOfFile(source: string, place: string): PreparedMount {
   // The copy is in memory and goes with the container's folder.
   cpSync(source, place, { preserveTimestamps: true });
-  return { kind: 'file', mount: bind(place, []) };
+  return { kind: 'file', mount: bind(place, ['nodev']) };
 }
 
 function bind(source: string, options: readonly string[]): Omit<OciMount, 'destination'> {

@@ -177,6 +177,17 @@ function traces(run: Run): void {
     expect(layer).toEqual(['d 755 0:0 /p', 'f 644 0:0 /p/beside']);
   });
 
+  test('a folder that only a mount target needed is gone again, also where the step worked in it', async () => {
+    const { layer, error } = await run({
+      ...shell('mkdir /opt/other; rmdir /opt/other; touch /a/b/f; rm /a/b/f'),
+      mounts: [
+        { type: 'tmpfs', target: '/opt/t' },
+        { type: 'tmpfs', target: '/a/b/c/d' },
+      ],
+    });
+    expect([layer, error]).toEqual([[], undefined]);
+  });
+
   test("the image's own /etc/hosts is hidden, cannot be changed, and is kept", async () => {
     const { stdout, layer } = await run({
       ...shell('cat /etc/hosts | head -1; echo x 2>/dev/null >>/etc/hosts; rm -f /etc/hosts 2>/dev/null || echo busy'),

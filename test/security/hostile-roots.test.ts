@@ -1,9 +1,12 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { availableRungs, newFolder, type Runner, startRunner } from '../executor/rig/rungs.ts';
-import type { StepRequest } from '../executor/rig/steps.ts';
+import type { MountRequest, StepRequest } from '../executor/rig/steps.ts';
 
-const shell = (script: string) => ({ args: ['/bin/sh', '-c', script] });
+const shell = (script: string, mounts: readonly MountRequest[] = []): StepRequest => ({
+  args: ['/bin/sh', '-c', script],
+  mounts,
+});
 
 for (const rung of availableRungs()) {
   describe(rung.name, () => {
@@ -111,6 +114,22 @@ for (const rung of availableRungs()) {
       );
       expect(stdout).toBe('end\n');
       expect(existsSync('/usr/bin/env')).toBe(true);
+    });
+
+    test('a step may make device nodes, but not open the disks that they stand for', async () => {
+      const { stdout } = await run(
+        shell(
+          `for d in / /dev /dev/shm /tmp /c /t; do
+          mknod $d/disk b 7 0 2>/dev/null; head -c 1 $d/disk >/dev/null 2>&1 && echo "$d read"
+          mknod $d/memory c 1 1 2>/dev/null; head -c 1 $d/memory >/dev/null 2>&1 && echo "$d read"
+        done; head -c 1 /dev/zero | wc -c; echo x >/dev/null && echo end`,
+          [
+            { type: 'tmpfs', target: '/t' },
+            { type: 'stack', target: '/c', path: '/', access: 'discard', files: [] },
+          ],
+        ),
+      );
+      expect(stdout).toBe('1\nend\n');
     });
 
     test('a target that is the root, or a loop, is refused', async () => {
