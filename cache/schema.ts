@@ -89,4 +89,6 @@ export const SCHEMA_STEPS: readonly string[] = [
   `,
   IMAGE_TABLES,
   DOWNLOAD_TABLES,
+  // Of the blob's descriptor, JSON: what estargz says of its table of contents.
+  'ALTER TABLE layer_blobs ADD COLUMN annotations TEXT;',
 ];

@@ -7,22 +7,26 @@ export interface MemberCompression {
   readonly level: number;
 }
 
+/** How a blob is made: of members, with or without a table of contents; or uncompressed. */
+export type BlobForm =
+  | { readonly type: 'uncompressed' }
+  | { readonly type: 'gzip' | 'zstd' | 'estargz'; readonly member: MemberCompression };
+
 /** BuildKit's outputs are of about this size, and so are ours. */
 const DEFAULT_LEVEL = { gzip: 6, zstd: 3 } as const;
-const LEVELS = { gzip: [1, 9], zstd: [1, 22] } as const;
+/** gzip's 0 only packs; -1 is gzip's word for the default, 0 that of zstd. */
+const LEVELS = { gzip: [-1, 9], zstd: [0, 22] } as const;
 
-/** Checks what was asked for; undefined is "uncompressed". */
-export function memberCompressionOf({ type, level }: Compression): MemberCompression | undefined {
-  if (type === 'uncompressed') return undefined;
-  if (type === 'estargz')
-    throw new SlipwayError('SLIPWAY_COMPRESSION_UNSUPPORTED', 'compression=estargz is not supported yet', {
-      hint: 'use compression=gzip or compression=zstd',
-    });
-  const [lowest, highest] = LEVELS[type];
+/** Checks what was asked for. `SLIPWAY_COMPRESSION_LEVEL_INVALID` for a level that the compression has not. */
+export function blobFormOf({ type, level }: Compression): BlobForm {
+  if (type === 'uncompressed') return { type };
+  const compressor = type === 'zstd' ? 'zstd' : 'gzip';
+  const [lowest, highest] = LEVELS[compressor];
   if (level !== undefined && !(Number.isInteger(level) && level >= lowest && level <= highest))
     throw new SlipwayError(
       'SLIPWAY_COMPRESSION_LEVEL_INVALID',
       `compression-level=${level} is no level of ${type}: expected ${lowest} to ${highest}`,
     );
-  return { type, level: level ?? DEFAULT_LEVEL[type] };
+  const isDefault = level === undefined || level === (compressor === 'gzip' ? -1 : 0);
+  return { type, member: { type: compressor, level: isDefault ? DEFAULT_LEVEL[compressor] : level } };
 }

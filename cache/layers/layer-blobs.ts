@@ -1,6 +1,7 @@
 import type { LayerBlob } from '../../src/core/descriptor.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
-import { type MemberCompression, memberCompressionOf } from './compression.ts';
+import { type BlobForm, blobFormOf } from './compression.ts';
+import { TOC_DIGEST_ANNOTATION } from './estargz-format.ts';
 import { diffIdOfPulled, fetchPulled, type LayerContext } from './layer-context.ts';
 import type { Compression, LayerId, TreeEntry } from './layer-store.ts';
 import type { BlobRow } from './layer-table.ts';
@@ -20,14 +21,14 @@ export async function ensureBlob(
   entries: () => Promise<readonly TreeEntry[]>,
 ): Promise<LayerBlob> {
   const { layer, signal } = request;
-  const compression = memberCompressionOf(request.compression);
+  const form = blobFormOf(request.compression);
   const pulledAs = context.table.pulledAs(layer);
   const isPulled = pulledAs !== undefined;
   const known = isPulled ? { descriptor: pulledAs, diffId: diffIdOfPulled(layer) } : undefined;
-  if (known !== undefined && (request.compression.force !== true || isCompressedAs(known, compression))) return known;
+  if (known !== undefined && (request.compression.force !== true || isCompressedAs(known, form))) return known;
 
   const suffix = isPulled || request.epoch === undefined ? '' : `@${request.epoch}`;
-  const variant = `${variantOf(compression)}${suffix}`;
+  const variant = `${variantOf(form)}${suffix}`;
   const find = () => findBlob(context, layer, { variant, suffix, force: request.compression.force === true });
   const found = find();
   if (found !== undefined) return found;
@@ -35,11 +36,7 @@ export async function ensureBlob(
     const again = find();
     if (again !== undefined) return again;
     if (known !== undefined) await fetchPulled(context, layer, known.descriptor, signal);
-    const blob = await makeBlob(
-      context,
-      { ...request, compression, from: known ?? sameTar(context, layer, suffix) },
-      entries,
-    );
+    const blob = await makeBlob(context, { ...request, form, from: known ?? sameTar(context, layer, suffix) }, entries);
     context.table.addBlob(layer, { ...blob, variant });
     return blob;
   });
@@ -51,13 +48,14 @@ export function epochSuffixOf({ variant }: BlobRow): string {
   return at < 0 ? '' : variant.slice(at);
 }
 
-function variantOf(compression: MemberCompression | undefined): string {
-  return compression === undefined ? 'uncompressed' : `${compression.type}-${compression.level}`;
+function variantOf(form: BlobForm): string {
+  return form.type === 'uncompressed' ? form.type : `${form.type}-${form.member.level}`;
 }
 
-function isCompressedAs({ descriptor }: LayerBlob, compression: MemberCompression | undefined): boolean {
-  const [, suffix] = /[+.](gzip|zstd)$/.exec(descriptor.mediaType) ?? [];
-  return suffix === compression?.type;
+function isCompressedAs({ descriptor }: LayerBlob, form: BlobForm): boolean {
+  const [, suffix = 'uncompressed'] = /[+.](gzip|zstd)$/.exec(descriptor.mediaType) ?? [];
+  if (form.type !== 'estargz') return suffix === form.type;
+  return suffix === 'gzip' && descriptor.annotations?.[TOC_DIGEST_ANNOTATION] !== undefined;
 }
 
 /** The very variant where it is there; without `force` one in another compression. `suffix` tells epochs apart. */
@@ -70,9 +68,9 @@ function findBlob(
   return there.find((blob) => blob.variant === variant) ?? (force ? undefined : there[0]);
 }
 
-/** A blob of the same tar, to be compressed in another way. */
+/** A blob of the same tar, to be compressed in another way. What estargz adds to a tar makes it another one. */
 function sameTar(context: LayerContext, layer: LayerId, suffix: string): BlobRow | undefined {
-  return presentBlobs(context, layer, suffix)[0];
+  return presentBlobs(context, layer, suffix).find((blob) => !blob.variant.startsWith('estargz'));
 }
 
 function presentBlobs(context: LayerContext, layer: LayerId, suffix: string): BlobRow[] {
@@ -84,14 +82,14 @@ function presentBlobs(context: LayerContext, layer: LayerId, suffix: string): Bl
 }
 
 interface MakeRequest extends Omit<BlobRequest, 'compression'> {
-  readonly compression: MemberCompression | undefined;
+  readonly form: BlobForm;
   /** A blob of the same tar that is in the content store. */
   readonly from: LayerBlob | undefined;
 }
 
 async function makeBlob(
   context: LayerContext,
-  { layer, from, compression, epoch, signal }: MakeRequest,
+  { layer, from, form, epoch, signal }: MakeRequest,
   entries: () => Promise<readonly TreeEntry[]>,
 ): Promise<LayerBlob> {
   const [{ writeItemsBlob, writeChunksBlob }, { openMemberTable }] = await Promise.all([
@@ -99,7 +97,7 @@ async function makeBlob(
     import('./member-table.ts'),
   ]);
   const members = openMemberTable(context.store.database, context.content);
-  const target = { content: context.content, members, compression, signal };
+  const target = { content: context.content, members, form, signal };
   if (from === undefined) {
     const [{ layerItems }, { mtimesAbove }] = await Promise.all([
       import('./layer-items.ts'),
@@ -108,16 +106,17 @@ async function makeBlob(
     const all = await entries();
     const kept = epoch === undefined ? undefined : mtimesAbove(all, epoch);
     if (kept !== undefined) context.table.setMtimes(layer, kept);
-    return writeItemsBlob(layerItems(all, epoch), target);
+    const { tarDigest: _tarDigest, ...blob } = await writeItemsBlob(layerItems(all, epoch), target);
+    return blob;
   }
-  const { decompressInChunks } = await import('./decompress.ts');
+  const { blobTarInChunks } = await import('./blob-tar.ts');
   const path = context.content.path(from.descriptor.digest);
   if (path === undefined) throw new Error(`internal: the blob ${from.descriptor.digest} is not there`);
-  const blob = await writeChunksBlob(decompressInChunks(path), target);
-  if (blob.diffId === from.diffId) return blob;
+  const { tarDigest, ...blob } = await writeChunksBlob(blobTarInChunks(path), target);
+  if (tarDigest === from.diffId) return blob;
   throw new SlipwayError(
     'SLIPWAY_LAYER_MISMATCH',
-    `a layer is not what its image says: expected diffID ${from.diffId}, got ${blob.diffId}`,
+    `a layer is not what its image says: expected diffID ${from.diffId}, got ${tarDigest}`,
     { hint: 'the image is damaged or was tampered with; pull it from somewhere else' },
   );
 }

@@ -71,7 +71,7 @@ export function openLayerTable(database: Database): LayerTable {
     },
     blobs: (layer) =>
       database
-        .statement('SELECT variant, media_type, digest, size, diff_id FROM layer_blobs WHERE layer = ?')
+        .statement('SELECT variant, media_type, digest, size, diff_id, annotations FROM layer_blobs WHERE layer = ?')
         .all(layer)
         .map((row) => ({
           variant: String(row.variant),
@@ -79,16 +79,26 @@ export function openLayerTable(database: Database): LayerTable {
             mediaType: String(row.media_type),
             digest: row.digest as Digest,
             size: Number(row.size),
+            ...(typeof row.annotations === 'string' ? { annotations: JSON.parse(row.annotations) } : {}),
           },
           diffId: row.diff_id as DiffID,
         })),
     addBlob(layer, { variant, descriptor, diffId }) {
       add(layer);
+      const { mediaType, digest, size, annotations } = descriptor;
       database
         .statement(
-          'INSERT OR REPLACE INTO layer_blobs (layer, variant, media_type, digest, size, diff_id) VALUES (?, ?, ?, ?, ?, ?)',
+          'INSERT OR REPLACE INTO layer_blobs (layer, variant, media_type, digest, size, diff_id, annotations) VALUES (?, ?, ?, ?, ?, ?, ?)',
         )
-        .run(layer, variant, descriptor.mediaType, descriptor.digest, descriptor.size, diffId);
+        .run(
+          layer,
+          variant,
+          mediaType,
+          digest,
+          size,
+          diffId,
+          annotations === undefined ? null : JSON.stringify(annotations),
+        );
     },
     mtimes(layer) {
       const bytes = database.statement('SELECT mtimes FROM layer_mtimes WHERE layer = ?').get(layer)?.mtimes;

@@ -6,7 +6,7 @@ import { SlipwayError } from '../../src/core/errors.ts';
 import type { FileEntry } from '../../src/core/file-tree.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
 import { TarReader, type TarVisitor } from '../tar/tar-reader.ts';
-import { decompress } from './decompress.ts';
+import { blobTar } from './blob-tar.ts';
 import { type LayerFolderOptions, LayerFolderWriter, type WrittenFolder } from './layer-folder-writer.ts';
 import { parentOf, rootedPath } from './layer-path.ts';
 import { AUFS_PREFIX, OPAQUE_NAME, WHITEOUT_PREFIX } from './whiteout-names.ts';
@@ -25,7 +25,7 @@ export async function unpackLayer(
   const reader = new TarReader(`the layer ${blob.diffId}`, visitor);
   const digest = startDigest();
   try {
-    for await (const chunk of decompress(blob.path)) {
+    for await (const chunk of blobTar(blob.path)) {
       signal.throwIfAborted();
       digest.update(chunk);
       reader.write(chunk);

@@ -1,29 +1,31 @@
 import { type LayerBlob, MEDIA } from '../../src/core/descriptor.ts';
-import type { DiffID } from '../../src/core/digest.ts';
+import type { DiffID, Digest } from '../../src/core/digest.ts';
 import { startDigest } from '../../src/core/digest.ts';
 import type { BlobWriter, ContentStore } from '../content/content-store.ts';
 import { type TarItem, writeTar } from '../tar/tar-writer.ts';
 import { compressMember, cutBefore, MEMBER } from './compress-members.ts';
-import type { MemberCompression } from './compression.ts';
+import type { BlobForm, MemberCompression } from './compression.ts';
 import type { MemberPlace, MemberTable } from './member-table.ts';
 
 export interface BlobTarget {
   readonly content: ContentStore;
   readonly members: MemberTable;
-  /** Undefined: uncompressed. */
-  readonly compression: MemberCompression | undefined;
+  readonly form: BlobForm;
   readonly signal: AbortSignal;
 }
+
+/** A blob that was written, and the digest of the tar that it was written from. */
+export type WrittenBlob = LayerBlob & { readonly tarDigest: Digest };
 
 /** How many members wait for the thread pool's four threads: enough that none of them waits for the tar. */
 const AHEAD = 8;
 
 /** Writes items as a layer's tar, compressed, into the content store. */
-export function writeItemsBlob(items: Iterable<TarItem>, target: BlobTarget): Promise<LayerBlob> {
+export function writeItemsBlob(items: Iterable<TarItem>, target: BlobTarget): Promise<WrittenBlob> {
   const buffers = new BufferPool();
   const chunks = writeTar(items, {
     allocate: () => buffers.take(),
-    ...(target.compression === undefined ? {} : { cutBefore }),
+    ...(target.form.type === 'uncompressed' ? {} : { cutBefore }),
   });
   return writeChunksBlob(chunks, target, (chunk) => buffers.give(chunk));
 }
@@ -36,12 +38,15 @@ export async function writeChunksBlob(
   chunks: Iterable<Buffer> | AsyncIterable<Buffer>,
   target: BlobTarget,
   release: (chunk: Buffer) => void = () => {},
-): Promise<LayerBlob> {
-  const { content, signal, compression } = target;
+): Promise<WrittenBlob> {
+  const { content, signal, form } = target;
+  if (form.type === 'estargz') return (await import('./write-estargz.ts')).writeEstargz(chunks, target, release);
   using writer = content.writer();
   const diffDigest = startDigest();
   const output =
-    compression === undefined ? plainOutput(writer, release) : memberOutput(writer, target, compression, release);
+    form.type === 'uncompressed'
+      ? plainOutput(writer, release)
+      : memberOutput(writer, { table: target.members, compression: form.member, release });
   try {
     for await (const chunk of chunks) {
       signal.throwIfAborted();
@@ -54,12 +59,15 @@ export async function writeChunksBlob(
   }
   const blob = writer.commit();
   if (output.members.length > 0) target.members.save(blob.digest, output.members);
-  const mediaType =
-    compression === undefined ? MEDIA.ociLayer : compression.type === 'gzip' ? MEDIA.ociLayerGzip : MEDIA.ociLayerZstd;
-  return { descriptor: { mediaType, ...blob }, diffId: diffDigest.finish() as DiffID };
+  const diffId = diffDigest.finish() as DiffID;
+  return { descriptor: { mediaType: MEDIA_TYPES[form.type], ...blob }, diffId, tarDigest: diffId };
 }
 
-interface BlobOutput {
+const MEDIA_TYPES = { uncompressed: MEDIA.ociLayer, gzip: MEDIA.ociLayerGzip, zstd: MEDIA.ociLayerZstd } as const;
+
+/** Takes pieces of a tar and writes them, in order, as parts of a blob. */
+export interface BlobOutput {
+  /** What was written so far; empty where a blob has no members. */
   readonly members: readonly MemberPlace[];
   add(chunk: Buffer): Promise<void>;
   /** Writes what was added and is not written yet. */
@@ -80,11 +88,18 @@ function plainOutput(writer: BlobWriter, release: (chunk: Buffer) => void): Blob
   };
 }
 
-function memberOutput(
+/** Every piece becomes a member, compressed on the thread pool unless an earlier blob has it. */
+export function memberOutput(
   writer: BlobWriter,
-  { members: table }: BlobTarget,
-  compression: MemberCompression,
-  release: (chunk: Buffer) => void,
+  {
+    table,
+    compression,
+    release,
+  }: {
+    readonly table: MemberTable;
+    readonly compression: MemberCompression;
+    readonly release: (chunk: Buffer) => void;
+  },
 ): BlobOutput {
   const members: MemberPlace[] = [];
   const pending: Promise<{ key: MemberPlace['key']; bytes: Buffer }>[] = [];

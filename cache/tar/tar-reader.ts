@@ -1,5 +1,6 @@
 import type { BytePath } from '../../src/core/byte-path.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
+import { checkExpansion } from './expansion-limit.ts';
 import {
   applyExtended,
   type ExtendedHeaders,
@@ -71,7 +72,8 @@ type State =
  * Reads an archive that is pushed into it: POSIX ustar with PAX extended headers, GNU tar's format with its long names, base-256
  * numbers and sparse files (old, PAX 0.0, 0.1, 1.0), and version 7. The archive is taken to be hostile: every header's checksum, every
  * number and the size of every header is checked, and what different readers understand differently is refused
- * (`SLIPWAY_TAR_INVALID`, which names `archive`). Paths are given as they stand; nothing about where they lead is checked here.
+ * (`SLIPWAY_TAR_INVALID`, which names `archive`), as are holes
+ * that `checkExpansion` does not allow. Paths are given as they stand; nothing about where they lead is checked here.
  */
 export class TarReader {
   readonly #archive: string;
@@ -83,6 +85,7 @@ export class TarReader {
   #globalBytes = 0;
   #zeroBlocks = 0;
   #position = 0;
+  #holeBytes = 0;
 
   constructor(archive: string, visitor: TarVisitor) {
     this.#archive = archive;
@@ -274,7 +277,7 @@ export class TarReader {
     while (state.left === 0) {
       const segment = state.map[state.segment++];
       const next = segment?.offset ?? state.size;
-      if (next > state.place) this.#visitor.hole(next - state.place);
+      if (next > state.place) this.#hole(next - state.place);
       if (segment === undefined) {
         this.#finishEntry(paddingOf(state.stored));
         return;
@@ -282,6 +285,12 @@ export class TarReader {
       state.place = segment.offset + segment.length;
       state.left = segment.length;
     }
+  }
+
+  #hole(length: number): void {
+    this.#holeBytes += length;
+    checkExpansion(this.#archive, { taken: this.#position, given: this.#holeBytes });
+    this.#visitor.hole(length);
   }
 
   #takeData(state: State & { at: 'data' }, chunk: Buffer, offset: number): number {

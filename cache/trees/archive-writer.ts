@@ -1,6 +1,7 @@
 import { type BytePath, displayPath } from '../../src/core/byte-path.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
 import { type FileEntry, type FileTree, resolvePath } from '../../src/core/file-tree.ts';
+import { checkPathLength } from '../layers/layer-path.ts';
 import { isLayerXattr } from '../layers/overlay-format.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
 import type { ArchiveFile } from './archive-files.ts';
@@ -12,7 +13,7 @@ const FOLDER_MODE = 0o755;
 /**
  * Puts an archive's entries into a folder of the working tree as BuildKit's unpacker (moby/go-archive, in a chroot) does. The
  * folder is the root for all paths and links; a later entry replaces an earlier one, but a folder stays and takes the new attributes.
- * `SLIPWAY_ARCHIVE_ESCAPES` for names that climb out of it.
+ * `SLIPWAY_ARCHIVE_ESCAPES` for names that climb out of it, `SLIPWAY_LAYER_PATH_TOO_LONG` for what no kernel could make.
  */
 export class ArchiveWriter {
   readonly #archive: string;
@@ -42,6 +43,7 @@ export class ArchiveWriter {
 
   write({ entry, content }: ArchiveFile): void {
     const path = this.#rooted(entry.path, entry);
+    checkPathLength(this.#folder, path);
     if (path === '/') {
       if (entry.type !== 'dir') throw this.#refuse(entry, 'it would replace the destination');
       // `./` describes the destination as it was packed, and leaves the one that is there alone; `/` does not.
@@ -81,6 +83,7 @@ export class ArchiveWriter {
       );
     }
     const folder = this.#outside(parent);
+    checkPathLength('', folder);
     makeFolders(this.#tree, folder, { parentMode: FOLDER_MODE, owner: undefined, now: this.#now });
     return `${folder === '/' ? '' : folder}${path.slice(slash)}` as BytePath;
   }

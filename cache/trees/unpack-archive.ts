@@ -1,9 +1,9 @@
 import { constants, createReadStream, openSync, readSync } from 'node:fs';
 import { type BytePath, hostPath } from '../../src/core/byte-path.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
+import { decompress, detectCompression, MAGIC_BYTES } from '../tar/decompress.ts';
 import { readTar, type TarVisitor } from '../tar/tar-reader.ts';
 import { type ArchiveFile, archiveFiles } from './archive-files.ts';
-import { decompress, detectCompression, MAGIC_BYTES } from './decompress.ts';
 
 /** The bytes of what may be an archive. */
 export interface ArchiveSource {

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
+import { detectCompression } from '../../cache/tar/decompress.ts';
 import { parseTarHeader } from '../../cache/tar/tar-header.ts';
 import { ArchiveWriter } from '../../cache/trees/archive-writer.ts';
-import { detectCompression } from '../../cache/trees/decompress.ts';
 import { type ArchiveSource, unpackArchive } from '../../cache/trees/unpack-archive.ts';
 import { WorkingTree } from '../../cache/trees/working-tree.ts';
 import type { BytePath } from '../core/byte-path.ts';

@@ -3,6 +3,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { errnoOf, SlipwayError } from '../../src/core/errors.ts';
+import { checkExpansion } from './expansion-limit.ts';
+import { alignedFrames } from './zstd-frames.ts';
 
 export type ArchiveCompression = 'none' | 'gzip' | 'bzip2' | 'xz' | 'zstd';
 
@@ -31,31 +33,65 @@ export function detectCompression(head: Uint8Array): ArchiveCompression {
 }
 
 /**
- * The bytes that `compressed` stands for. Leaving the iteration early ends what it started. `archive` names the source in errors:
+ * The bytes that `compressed` stands for: gzip with any number of members, zstd with any number of frames, bzip2 and xz by their tools, or
+ * as they are. No more of them than `checkExpansion` allows. Leaving the iteration early ends what it started. `archive` names the source in errors:
  * `SLIPWAY_ARCHIVE_INVALID` for broken data, `SLIPWAY_DECOMPRESSOR_MISSING` where bzip2 or xz is not installed.
  */
 export async function* decompress(
   compressed: AsyncIterable<Uint8Array>,
   compression: ArchiveCompression,
   archive: string,
-): AsyncGenerator<Uint8Array> {
-  if (compression === 'none') yield* compressed;
-  else if (compression === 'bzip2' || compression === 'xz') yield* decompressByTool(compressed, compression, archive);
-  else {
-    const stream =
-      compression === 'gzip'
-        ? createGunzip({ chunkSize: CHUNK_BYTES })
-        : createZstdDecompress({ chunkSize: CHUNK_BYTES });
-    const fed = pipeline(Readable.from(compressed), stream).catch((error: unknown) => error);
-    try {
-      for await (const chunk of stream) yield chunk as Uint8Array;
-    } catch (error) {
-      if (!isDataError(error)) throw error;
-      throw invalid(archive, compression, (error as Error).message, error);
-    } finally {
-      stream.destroy();
-      await fed;
+): AsyncGenerator<Buffer> {
+  let [taken, given] = [0, 0];
+  async function* counted() {
+    for await (const chunk of compressed) {
+      taken += chunk.length;
+      yield chunk;
     }
+  }
+  for await (const bytes of decoded(counted(), compression, archive)) {
+    given += bytes.length;
+    checkExpansion(archive, { taken, given });
+    yield Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+}
+
+function decoded(
+  compressed: AsyncIterable<Uint8Array>,
+  compression: ArchiveCompression,
+  archive: string,
+): AsyncIterable<Uint8Array> {
+  switch (compression) {
+    case 'none':
+      return compressed;
+    case 'gzip':
+      return decompressByZlib(compressed, 'gzip', archive);
+    case 'zstd':
+      return decompressByZlib(alignedFrames(compressed), 'zstd', archive);
+    case 'bzip2':
+    case 'xz':
+      return decompressByTool(compressed, compression, archive);
+    default:
+      throw new Error(`internal: compression ${compression satisfies never}`);
+  }
+}
+
+async function* decompressByZlib(
+  compressed: AsyncIterable<Uint8Array>,
+  compression: 'gzip' | 'zstd',
+  archive: string,
+): AsyncGenerator<Uint8Array> {
+  const options = { chunkSize: CHUNK_BYTES };
+  const stream = compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
+  const fed = pipeline(Readable.from(compressed), stream).catch((error: unknown) => error);
+  try {
+    for await (const chunk of stream) yield chunk as Uint8Array;
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    throw invalid(archive, compression, (error as Error).message, error);
+  } finally {
+    stream.destroy();
+    await fed;
   }
 }
 
@@ -64,7 +100,12 @@ async function* decompressByTool(
   tool: 'bzip2' | 'xz',
   archive: string,
 ): AsyncGenerator<Uint8Array> {
-  const child = spawn(tool, ['-dc'], { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: process.env.PATH, LC_ALL: 'C' } });
+  // An xz file may ask for gigabytes of memory.
+  const limits = tool === 'xz' ? ['--memlimit-decompress=1GiB'] : [];
+  const child = spawn(tool, ['-dc', ...limits], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { PATH: process.env.PATH, LC_ALL: 'C' },
+  });
   const ended = new Promise<number | NodeJS.Signals | Error>((resolve) => {
     child.once('error', resolve);
     child.once('close', (code, signal) => resolve(code ?? signal ?? 0));
