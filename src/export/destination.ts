@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -13,8 +12,9 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { errnoOf, SlipwayError } from '../core/errors.ts';
+import { temporaryNameFor } from './temporary-name.ts';
 
 /** Where the bytes of an archive go: a file, or a stream such as standard output. */
 export type Destination =
@@ -80,7 +80,7 @@ async function replaceFile(
   existing: Stats | undefined,
   write: (descriptor: number) => Promise<void>,
 ): Promise<void> {
-  const temporary = join(dirname(target), `.${basename(target).slice(0, 200)}.${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = temporaryNameFor(target);
   try {
     const descriptor = createIn(temporary, target);
     try {

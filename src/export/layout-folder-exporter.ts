@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { constants, copyFileSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContentStore } from '../../cache/content/content-store.ts';
@@ -16,6 +15,7 @@ import {
   storedBlob,
 } from './layout.ts';
 import { readLayoutIndex } from './layout-index.ts';
+import { temporaryNameFor } from './temporary-name.ts';
 
 export interface LayoutFolderOptions {
   readonly form: ImageForm;
@@ -77,7 +77,7 @@ function replaceText(target: string, text: string): void {
 }
 
 function renamedInto(target: string, write: (temporary: string) => void): void {
-  const temporary = `${target}.${randomBytes(6).toString('hex')}.tmp`;
+  const temporary = temporaryNameFor(target);
   try {
     write(temporary);
     renameSync(temporary, target);
