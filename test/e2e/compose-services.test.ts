@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { get } from 'node:https';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { eventually } from '../rig/eventually.ts';
 import { freePort } from '../rig/local-server.ts';
 import { containers, describeWhere, heavyBuilds, root } from '../rig/requirements.ts';
 import { runRootfs } from '../rig/run-rootfs.ts';
+import { runTool } from '../rig/run-tool.ts';
 import { openRig, readableCopy, type SlipwayRig } from '../rig/slipway.ts';
 
 const FIXTURE = join(import.meta.dirname, '../../fixtures/compose');
@@ -21,12 +23,22 @@ describeWhere('the services of a docker-compose course project', [root, containe
   });
   afterAll(() => rig[Symbol.dispose]());
 
+  /** The folder with the image's files, with their owners. */
   async function build(service: string): Promise<string> {
-    const image = `${rig.folder}/${service}.tar`;
-    const files = `${rig.folder}/${service}`;
-    await rig.build(['-o', `type=oci,dest=${image}`, '-o', `type=local,dest=${files}`, `${project}/${service}`]);
-    expect(await validateImage(image)).toEqual([]);
-    return files;
+    const [image, archive, files] = [`${service}.oci.tar`, `${service}.tar`, service].map(
+      (name) => `${rig.folder}/${name}`,
+    );
+    await rig.build(['-o', `type=oci,dest=${image}`, '-o', `type=tar,dest=${archive}`, join(project, service)]);
+    expect(await validateImage(`${image}`)).toEqual([]);
+    runTool('mkdir', `${files}`);
+    runTool('tar', '-xpf', `${archive}`, '-C', `${files}`);
+    return `${files}`;
+  }
+
+  async function outputOf(files: string, command: readonly string[]): Promise<string> {
+    using run = runRootfs(rig.who, files, command);
+    await once(run.process, 'close');
+    return run.output();
   }
 
   it('builds nginx, which answers over https', async () => {
@@ -44,21 +56,16 @@ describeWhere('the services of a docker-compose course project', [root, containe
     const files = await build('mariadb');
     using server = runRootfs(rig.who, files, [...command, ...options]);
     const query = async () => {
-      using client = runRootfs(rig.who, files, ['mariadb', '-N', '-e', 'SHOW DATABASES']);
-      await new Promise((resolve) => client.process.on('close', resolve));
-      expect(client.output()).toContain('shop');
+      expect(await outputOf(files, ['mariadb', '-N', '-e', 'SHOW DATABASES'])).toContain('shop');
     };
     await eventually(query, { within: 60_000, context: server.output });
   }, 600_000);
 
   it('builds WordPress, whose php-fpm serves its page', async () => {
     const files = await build('wordpress');
-    using php = runRootfs(rig.who, files, ['php8.2', '/var/www/html/index.php']);
-    await new Promise((resolve) => php.process.on('close', resolve));
-    expect(php.output()).toContain('Hello from PHP 8');
-    using check = runRootfs(rig.who, files, ['php-fpm8.2', '-t']);
-    await new Promise((resolve) => check.process.on('close', resolve));
-    expect(check.output()).toContain('test is successful');
+    const asSite = ['setpriv', '--reuid=site', '--regid=site', '--clear-groups'];
+    expect(await outputOf(files, ['php8.2', '/var/www/html/index.php'])).toContain('Hello from PHP 8');
+    expect(await outputOf(files, [...asSite, 'php-fpm8.2', '-t'])).toContain('test is successful');
   }, 600_000);
 });
 
