@@ -58,6 +58,14 @@ await build({
     },
   ],
 });
+// The first process of a native container, started for each RUN: by itself, and only what it needs.
+await build({
+  ...common,
+  entryPoints: { init: 'src/executor/native/init.ts' },
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  define: { 'import.meta.url': '__filename' },
+});
 await build({
   ...common,
   entryPoints: { index: 'src/index.ts', 'namespace-build': 'src/namespace-build.ts' },

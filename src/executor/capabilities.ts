@@ -33,3 +33,10 @@ export function boundingCapabilities(): string[] {
   const set = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`);
   return ALL_CAPABILITIES.filter((_, number) => (set >> BigInt(number)) & 1n);
 }
+
+/** The number of a capability by its name, `CAP_CHOWN`. */
+export function capabilityNumber(name: string): number {
+  const number = ALL_CAPABILITIES.indexOf(name);
+  if (number < 0) throw new Error(`internal: capability ${name}`);
+  return number;
+}

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../core/errors.ts';
 import type { ProcessIO } from '../core/executor.ts';
@@ -15,6 +16,8 @@ export interface ContainerExit {
 
 /** How long a container may take to end after SIGTERM. */
 const TERM_GRACE_MS = 300;
+/** Between `unshare` and the container's command there is the runtime. */
+const COMMAND_DEPTH = 2;
 const SIGTERM_BIT = 1n << 14n;
 
 /**
@@ -32,14 +35,14 @@ export async function runContainer(
   const child = spawnInNamespaces(command, [stdout.write, stderr.write]);
   closeSync(stdout.write);
   closeSync(stderr.write);
-  const outputs = [read(stdout.read, io.stdout.bind(io)), read(stderr.read, io.stderr.bind(io))];
-  const stop = () => void stopContainer(child);
+  const outputs = [readOutput(stdout.read, io.stdout.bind(io)), readOutput(stderr.read, io.stderr.bind(io))];
+  const stop = () => void stopProcess(child, COMMAND_DEPTH);
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
   try {
-    const [status, killedBy] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+    await once(child, 'exit');
     await Promise.all(outputs);
-    return { status: status ?? 128 + signalNumber(killedBy) };
+    return { status: exitStatus(child) };
   } finally {
     signal.removeEventListener('abort', stop);
   }
@@ -61,24 +64,34 @@ function spawnInNamespaces(command: readonly string[], [stdout, stderr]: readonl
   });
 }
 
-/** A real pipe, not the socket that Node would make: programs open /dev/stdout and /dev/stderr, which a socket does not allow. */
-async function read(fd: number, take: (data: Uint8Array) => void): Promise<void> {
+/**
+ * Takes everything that comes out of the pipe until it ends, and closes it. A real pipe, not the socket that Node would make: programs open
+ * /dev/stdout and /dev/stderr, which a socket does not allow.
+ */
+export async function readOutput(fd: number, take: (data: Uint8Array) => void): Promise<void> {
   const socket = new Socket({ fd, readable: true, writable: false });
   socket.on('data', take);
   await once(socket, 'close');
 }
 
-/** The kernel lets nothing of a pid namespace outlive its first process, and `unshare` ends when that is done. */
-async function stopContainer(unshare: ChildProcess): Promise<void> {
-  const runtime = onlyChild(unshare.pid);
-  const command = onlyChild(runtime);
+/**
+ * Ends a container. `child` is the `unshare` that made its PID namespace, of which the kernel lets nothing outlive the first process;
+ * the container's command lies `depth` processes below `child` and is sent SIGTERM first.
+ */
+export async function stopProcess(child: ChildProcess, depth: number): Promise<void> {
+  const first = onlyChild(child.pid);
+  const command = descendant(first, depth - 1);
   if (command !== undefined && catchesTerm(command)) {
     sendSignal(command, 'SIGTERM');
-    await Promise.race([once(unshare, 'exit'), delay(TERM_GRACE_MS, undefined, { ref: false })]);
+    await Promise.race([once(child, 'exit'), delay(TERM_GRACE_MS, undefined, { ref: false })]);
   }
-  if (unshare.exitCode !== null || unshare.signalCode !== null) return;
-  // Before there is a runtime there is nothing to wait for.
-  sendSignal(runtime ?? onlyChild(unshare.pid) ?? unshare.pid, 'SIGKILL');
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  // Before there is a first process there is nothing to wait for.
+  sendSignal(first ?? onlyChild(child.pid) ?? child.pid, 'SIGKILL');
+}
+
+function descendant(pid: number | undefined, depth: number): number | undefined {
+  return pid === undefined || depth === 0 ? pid : descendant(onlyChild(pid), depth - 1);
 }
 
 /** The one child of the process, whichever of its threads it comes from; runc has many. */
@@ -115,6 +128,9 @@ function sendSignal(pid: number | undefined, signal: NodeJS.Signals): void {
   }
 }
 
-function signalNumber(name: NodeJS.Signals | null): number {
-  return name === 'SIGKILL' ? 9 : 15;
+/** The status of a process that ended, 128 and the number for a signal. */
+export function exitStatus({ exitCode, signalCode }: ChildProcess): number {
+  if (exitCode !== null) return exitCode;
+  if (signalCode !== null) return 128 + constants.signals[signalCode];
+  throw new Error('internal: the process has not ended');
 }

@@ -1,6 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type { BytePath } from '../core/byte-path.ts';
-import { errnoOf, SlipwayError } from '../core/errors.ts';
+import { SlipwayError } from '../core/errors.ts';
 import type {
   ContainerMount,
   Executor,
@@ -11,22 +11,20 @@ import type {
 } from '../core/executor.ts';
 import { lookupUser, readUserFiles } from '../core/unix-users.ts';
 import { inUserNamespace } from '../core/user-namespace.ts';
-import { runContainer } from './container-process.ts';
+import type { ContainerRuntime } from './container-runtime.ts';
 import { removeEmptyStubs } from './mount-stubs.ts';
 import { hostsFile, resolvConfFile } from './network-files.ts';
-import type { OciRuntime } from './oci-runtime.ts';
-import { kernelMounts, type OciMount, ociSpec } from './oci-spec.ts';
+import { kernelMounts, type OciMount, type OciSpec, ociSpec } from './oci-spec.ts';
 import type { OverlayXattrs } from './overlay.ts';
 import { PrivateMounts } from './private-mounts.ts';
 import { rootView } from './root-view.ts';
-import { runtimeFailure } from './runtime-failure.ts';
 import { SeccompFilters } from './seccomp/seccomp-filters.ts';
 import { prepareMount } from './step-mounts.ts';
 import { mountRoot, type PlacedMount, type WantedMount } from './step-root.ts';
 import { makeWorkingFolder } from './working-folder.ts';
 
 export interface OciExecutorOptions {
-  readonly runtime: OciRuntime;
+  readonly runtime: ContainerRuntime;
   /** A folder of the store for the executor alone, made where it is missing. Any number of processes may share it. */
   readonly stateDir: string;
   /** A folder of the store for what is thrown away: leftovers in it are garbage. */
@@ -35,10 +33,10 @@ export interface OciExecutorOptions {
   readonly xattrs: OverlayXattrs;
 }
 
-/** Runs steps with an OCI runtime (crun, runc). */
-export class OciExecutor implements Executor {
+/** Runs steps by a runtime that takes OCI bundles: crun, runc, or slipway's own. Disposing ends what the runtime keeps ready. */
+export class OciExecutor implements Executor, Disposable {
   readonly name: string;
-  readonly #runtime: OciRuntime;
+  readonly #runtime: ContainerRuntime;
   readonly #mounts: PrivateMounts;
   readonly #scratchDir: string;
   readonly #xattrs: OverlayXattrs;
@@ -50,7 +48,7 @@ export class OciExecutor implements Executor {
     this.#mounts = new PrivateMounts(`${options.stateDir}/mnt`);
     this.#scratchDir = options.scratchDir;
     this.#xattrs = options.xattrs;
-    this.#seccomp = new SeccompFilters(options.runtime, options.stateDir);
+    this.#seccomp = new SeccompFilters((profile) => options.runtime.seccompFilter(profile));
   }
 
   async run(
@@ -67,23 +65,18 @@ export class OciExecutor implements Executor {
     // Undone last, when the root is no longer mounted.
     cleanup.defer(() => removeEmptyStubs(root.upperDir, stubs));
     const { path: folder } = cleanup.use(this.#mounts.folder(spec.id));
-    stubs.push(...this.#writeBundle(folder, { spec, root, mounts, cleanup }));
-    const log = `${folder}/log`;
-    const { status } = await runContainer(
-      [
-        ...[this.#runtime.path, '--root', `${folder}/state`, '--log', log, '--log-format', 'json'],
-        ...[...this.#runtime.options, 'run', '--bundle', folder, spec.id],
-      ],
-      io,
-      signal,
-    );
-    if (status === 0) return;
-    signal.throwIfAborted();
-    throw runtimeFailure(spec.args, status, readLog(log));
+    this.#runtime.prepare();
+    const bundle = this.#makeBundle(folder, { spec, root, mounts, cleanup });
+    stubs.push(...bundle.stubs);
+    await this.#runtime.run({ id: spec.id, folder, spec: bundle.config }, io, signal);
   }
 
-  /** Everything that the runtime needs below `folder`: the root, the mounts' sources and config.json. Returns the root's stubs. */
-  #writeBundle(folder: string, step: Step): readonly BytePath[] {
+  [Symbol.dispose](): void {
+    this.#runtime[Symbol.dispose]();
+  }
+
+  /** Everything that the runtime needs: the root and the mounts' sources below `folder`, and config.json. */
+  #makeBundle(folder: string, step: Step): { readonly config: OciSpec; readonly stubs: readonly BytePath[] } {
     const { spec, root, mounts, cleanup } = step;
     const options = { folder, scratchDir: this.#scratchDir, xattrs: this.#xattrs, cleanup };
     const prepared = mounts.map((mount, index) => ({ target: mount.target, ...prepareMount(mount, index, options) }));
@@ -107,8 +100,7 @@ export class OciExecutor implements Executor {
       seccomp: this.#seccomp.filter(spec.security),
       userNamespace: inUserNamespace(),
     });
-    writeFileSync(`${folder}/config.json`, JSON.stringify(config), { mode: 0o600 });
-    return stubs;
+    return { config, stubs };
   }
 
   /** A step's root has no devices (overlay.ts), also where the runtime would bring them back. */
@@ -133,10 +125,7 @@ interface Step {
 
 function refuseUnsupported({ resources, cgroupParent, devices }: ProcessSpec): void {
   const refuse = (what: string) => {
-    throw new SlipwayError(
-      'SLIPWAY_RUN_OPTION_UNSUPPORTED',
-      `${what} is not supported yet by the OCI runtime executor`,
-    );
+    throw new SlipwayError('SLIPWAY_RUN_OPTION_UNSUPPORTED', `${what} is not supported yet`);
   };
   if (resources !== undefined && Object.keys(resources).length > 0) refuse(`--resource ${Object.keys(resources)[0]}`);
   if (cgroupParent !== undefined && cgroupParent !== '') refuse(`--cgroup-parent ${cgroupParent}`);
@@ -154,13 +143,4 @@ function networkFileMounts(folder: string, spec: ProcessSpec): WantedMount[] {
     const options = ['rbind', 'nosuid', 'noexec', 'nodev', 'ro'];
     return { target, kind: 'file', mount: { type: 'none', source, options } };
   });
-}
-
-function readLog(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return '';
-    throw error;
-  }
 }

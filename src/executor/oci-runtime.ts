@@ -33,6 +33,11 @@ export function findOciRuntime(
   });
 }
 
+/** Whether a runtime is found without being named. */
+export function hasOciRuntime(env: Readonly<Record<string, string | undefined>>): boolean {
+  return KNOWN_RUNTIMES.some((name) => findProgram(name, env) !== undefined);
+}
+
 /** Absolute path of the program `name` on PATH and in the administrator's folders, which an ordinary user's PATH may lack. */
 export function findProgram(name: string, env: Readonly<Record<string, string | undefined>>): string | undefined {
   const folders = [...(env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'];

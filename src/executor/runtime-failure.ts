@@ -9,24 +9,35 @@ export function runtimeFailure(args: readonly string[], status: number, log: str
   if (problem === undefined) return commandFailure(args, status);
   const command = args[0] ?? '';
   if (/executable file .*not found|no such file or directory/i.test(problem) && /exec|executable/i.test(problem)) {
-    return new SlipwayError('SLIPWAY_RUN_FAILED', `cannot start "${command}": not found in the image`, {
-      exitCode: 127,
-      hint: command.includes('/')
-        ? `the image has no ${command}, or not the interpreter or dynamic loader that it names`
-        : `no folder of the step's PATH has ${command}`,
-    });
+    return commandMissing(command);
   }
   if (
     /permission denied|not permitted|exec format error|is a directory/i.test(problem) &&
     /exec|executable/i.test(problem)
   ) {
     const reason = /permission denied|not permitted/i.test(problem) ? 'permission denied' : tail(problem);
-    return new SlipwayError('SLIPWAY_RUN_FAILED', `cannot start "${command}": ${reason}`, { exitCode: 126 });
+    return commandRefused(command, reason);
   }
   return new SlipwayError('SLIPWAY_RUNTIME_FAILED', `the OCI runtime could not start "${command}": ${problem}`);
 }
 
-function commandFailure(args: readonly string[], status: number): SlipwayError {
+/** The command is not in the root, or not what it needs to be started: exit code 127. */
+export function commandMissing(command: string): SlipwayError {
+  return new SlipwayError('SLIPWAY_RUN_FAILED', `cannot start "${command}": not found in the image`, {
+    exitCode: 127,
+    hint: command.includes('/')
+      ? `the image has no ${command}, or not the interpreter or dynamic loader that it names`
+      : `no folder of the step's PATH has ${command}`,
+  });
+}
+
+/** The kernel does not execute the command: exit code 126. */
+export function commandRefused(command: string, reason: string): SlipwayError {
+  return new SlipwayError('SLIPWAY_RUN_FAILED', `cannot start "${command}": ${reason}`, { exitCode: 126 });
+}
+
+/** The command was started, and ended with a status other than 0. */
+export function commandFailure(args: readonly string[], status: number): SlipwayError {
   const command = args.join(' ');
   const how = status > 128 && status <= 192 ? `was killed by signal ${status - 128}` : `exited with code ${status}`;
   return new SlipwayError('SLIPWAY_RUN_FAILED', `"${command}" ${how}`, { exitCode: status });

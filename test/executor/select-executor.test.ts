@@ -35,8 +35,15 @@ test('a runtime that is not there is an error that says what to install', () => 
   );
 });
 
-test.each(['native', 'chroot'] as const)('%s isolation is refused, not replaced', (isolation) => {
-  expect(() => selectExecutor(choice({ isolation }))).toThrow(
+test('native isolation needs no runtime, and is what is left where there is none', () => {
+  expect(selectExecutor(choice({ isolation: 'native' })).name).toBe('native');
+  expect(() => selectExecutor(choice({ isolation: 'oci', ociRuntime: 'no-such-runtime' }))).toThrow(
+    expect.objectContaining({ code: 'SLIPWAY_RUNTIME_MISSING' }),
+  );
+});
+
+test('chroot isolation is refused, not replaced', () => {
+  expect(() => selectExecutor(choice({ isolation: 'chroot' }))).toThrow(
     expect.objectContaining({ code: 'SLIPWAY_ISOLATION_UNSUPPORTED' }),
   );
 });

@@ -20,13 +20,12 @@ import { inUserNamespace } from '../../../src/core/user-namespace.ts';
 import { selectExecutor } from '../../../src/executor/select-executor.ts';
 import type { MountRequest, RootFile, RunnerSetting, StepRequest, StepResult } from './steps.ts';
 
-let executor: Executor | undefined;
+let executor: (Executor & Disposable) | undefined;
 
 /** Runs one step on a root of its own and tells everything about it. */
 export async function runStep(setting: RunnerSetting, step: StepRequest): Promise<StepResult> {
   executor ??= selectExecutor({
-    isolation: 'oci',
-    ociRuntime: setting.runtime,
+    ...(setting.runtime === 'native' ? { isolation: 'native' } : { isolation: 'oci', ociRuntime: setting.runtime }),
     env: process.env,
     stateDir: `${setting.folder}/state`,
     scratchDir: `${setting.folder}/scratch`,
@@ -102,8 +101,9 @@ function containerMount(folder: string, mount: MountRequest): ContainerMount {
   }
 }
 
+/** Runners that share a folder may all make it: each has its own. */
 function busyboxRoot({ folder, busybox }: RunnerSetting): string {
-  const root = `${folder}/busybox`;
+  const root = `${folder}/busybox-${process.pid}`;
   if (existsSync(root)) return root;
   const files: RootFile[] = [
     {

@@ -10,7 +10,7 @@ import type { StepRequest, StepResult } from './steps.ts';
 /** Somebody who runs steps with a runtime. */
 export interface Rung {
   readonly name: string;
-  readonly runtime: 'crun' | 'runc';
+  readonly runtime: 'crun' | 'runc' | 'native';
   readonly rootless: boolean;
 }
 
@@ -25,8 +25,9 @@ export const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox', '/bin/busybox.static
 export function availableRungs(): Rung[] {
   if (BUSYBOX === undefined)
     return skipped('all containers', 'there is no static busybox (apt-get install busybox-static)');
-  return (['crun', 'runc'] as const).flatMap((runtime) => {
-    if (findProgram(runtime, process.env) === undefined) return skipped(runtime, `${runtime} is not installed`);
+  return (['crun', 'runc', 'native'] as const).flatMap((runtime) => {
+    if (runtime !== 'native' && findProgram(runtime, process.env) === undefined)
+      return skipped(runtime, `${runtime} is not installed`);
     return [
       ...(isRoot()
         ? [{ name: `${runtime} as root`, runtime, rootless: false }]

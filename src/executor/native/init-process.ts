@@ -1,0 +1,108 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { errnoOf } from '../../core/errors.ts';
+import type { ProcessIO } from '../../core/executor.ts';
+import { exitStatus, readOutput, stopProcess } from '../container-process.ts';
+import { containerSyscalls } from '../container-syscalls.ts';
+import { requireProgram } from '../oci-runtime.ts';
+import { type InitPlan, planText } from './init-plan.ts';
+
+/** How a container ended, and everything that its init and what started it had to say. */
+export interface InitExit {
+  readonly status: number;
+  readonly report: string;
+}
+
+/** A first process that waits for its plan, in a PID namespace of its own. Disposing ends it, and has no effect once it has a plan. */
+export interface WaitingInit extends Disposable {
+  /** Once only. Resolves when every process of the container is gone. */
+  run(plan: InitPlan, io: ProcessIO, signal: AbortSignal): Promise<InitExit>;
+}
+
+/** Of the four processes between slipway and the container's command, how many lie above that. */
+const COMMAND_DEPTH = 3;
+
+/** Starts an init, which takes its 30 ms of start-up while this process goes on. It does not keep this process alive. */
+export function startInit(): WaitingInit {
+  const { pipe } = containerSyscalls();
+  const [stdout, report, plan, stderr] = [pipe(), pipe(), pipe(), pipe()];
+  const child = spawnInit([stdout.write, report.write, plan.read, stderr.write]);
+  for (const fd of [stdout.write, report.write, plan.read, stderr.write]) closeSync(fd);
+  child.unref();
+  let isIdle = true;
+  const closeAll = () => {
+    for (const fd of [stdout.read, report.read, plan.write, stderr.read]) closeSync(fd);
+  };
+  return {
+    run: async (given, io, signal) => {
+      isIdle = false;
+      child.ref();
+      sendPlan(plan.write, given);
+      const outputs = [readOutput(stdout.read, io.stdout.bind(io)), readOutput(stderr.read, io.stderr.bind(io))];
+      const status = await endOf(child, signal);
+      await Promise.all(outputs);
+      try {
+        return { status, report: readFileSync(report.read, 'utf8') };
+      } finally {
+        closeSync(report.read);
+      }
+    },
+    [Symbol.dispose]: () => {
+      if (!isIdle) return;
+      isIdle = false;
+      // Without a plan the init ends.
+      closeAll();
+    },
+  };
+}
+
+async function endOf(child: ChildProcess, signal: AbortSignal): Promise<number> {
+  const stop = () => void stopProcess(child, COMMAND_DEPTH);
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    return exitStatus(child);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/**
+ * The outer PID namespace holds everything to slipway: its first process, a shell, never changes its user, as the command may (which makes the
+ * kernel forget whose death it should die of), and when it goes, everything in the namespace does. It also turns the signal that
+ * ended a command into a status, which `unshare` as the first process of a namespace cannot.
+ */
+function spawnInit([stdout, report, plan, stderr]: readonly [number, number, number, number]): ChildProcess {
+  const unshare = requireProgram('unshare');
+  const outer = [unshare, '--pid', '--fork', '--kill-child=KILL', '--', '/bin/sh', '-c', '"$@"; exit $?', 'sh'];
+  const inner = [unshare, '--pid', '--fork', '--', process.execPath, ...initProgram()];
+  return spawn(requireProgram('setpriv'), ['--pdeathsig', 'KILL', '--', ...outer, ...inner], {
+    stdio: ['ignore', stdout, report, plan, stderr],
+    // A session of its own: Ctrl-C reaches slipway alone, which then ends the container in its way.
+    detached: true,
+    cwd: '/',
+    // Nothing of the user's environment: it may hold credentials.
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+  });
+}
+
+/** The init beside this module's source; or the one in the bundle, whose modules lie beside it or one folder deeper. */
+function initProgram(): string[] {
+  const place = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+  if (import.meta.url.endsWith('.ts')) return ['--disable-warning=ExperimentalWarning', place('init.ts')];
+  const bundled = place('init.cjs');
+  return [existsSync(bundled) ? bundled : place('../init.cjs')];
+}
+
+function sendPlan(fd: number, plan: InitPlan): void {
+  const socket = new Socket({ fd, readable: false, writable: true });
+  socket.on('error', (error) => {
+    // It was killed before it read; its end is what counts.
+    if (errnoOf(error) !== 'EPIPE') throw error;
+  });
+  socket.end(planText(plan));
+}

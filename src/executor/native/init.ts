@@ -1,0 +1,84 @@
+/**
+ * The first process of a native container: waits for its plan, makes the container around itself, and becomes the command. It is
+ * started inside a new PID namespace and in the mount namespace of the builder, where the step's root is mounted.
+ */
+import { closeSync, fchownSync, fstatSync, openSync, writeSync } from 'node:fs';
+import { errnoOf } from '../../core/errors.ts';
+import type { OciSpec } from '../oci-spec.ts';
+import { enterRoot } from './container-root.ts';
+import { executeCommand } from './execute-command.ts';
+import { INIT_FDS, type InitPlan, readPlan } from './init-plan.ts';
+import { type InitReport, reportLine } from './init-report.ts';
+import { type InitSyscalls, loadInitSyscalls, NAMESPACES } from './init-syscalls.ts';
+import { dropPrivileges } from './privileges.ts';
+
+const EXIT = { failed: 1, notStarted: 127 } as const;
+
+let reportFd: number = INIT_FDS.report;
+try {
+  main();
+} catch (error) {
+  const code = errnoOf(error);
+  const message = error instanceof Error ? error.message : String(error);
+  report({ event: 'failed', message, ...(code === undefined ? {} : { code }) });
+  process.exit(EXIT.failed);
+}
+
+function main(): void {
+  // Before the plan, so that all of it is done when the plan comes.
+  const calls = loadInitSyscalls();
+  const plan = readPlan(INIT_FDS.plan);
+  if (plan === undefined) return;
+  closeSync(INIT_FDS.plan);
+  enterContainer(calls, plan);
+  report({ event: 'ready' });
+  calls.resetSignals();
+  const code = executeCommand(calls, plan.spec.process);
+  report({ event: 'not-executed', code });
+  process.exit(EXIT.notStarted);
+}
+
+function enterContainer(calls: InitSyscalls, { spec, seccompProgram }: InitPlan): void {
+  enterNamespaces(calls, spec);
+  calls.setHostname(spec.hostname);
+  calls.newSession();
+  enterRoot(calls, spec);
+  process.chdir(spec.process.cwd);
+  refuseOutside(process.cwd());
+  arrangeDescriptors(calls, spec.process.user.uid);
+  const filter = seccompProgram === undefined ? undefined : Buffer.from(seccompProgram, 'base64');
+  dropPrivileges(calls, spec.process, filter);
+}
+
+function enterNamespaces(calls: InitSyscalls, { linux: { namespaces } }: OciSpec): void {
+  const types = namespaces
+    .map(({ type }) => type)
+    .filter((type): type is keyof typeof NAMESPACES => type in NAMESPACES);
+  calls.unshare(types.reduce((flags, type) => flags | NAMESPACES[type], 0));
+  if (types.includes('network')) calls.loopbackUp();
+}
+
+/** A working directory that is no longer below the root leads out of the container (CVE-2024-21626). */
+function refuseOutside(cwd: string): void {
+  if (!cwd.startsWith('/')) throw new Error(`the working directory lies outside of the container: ${cwd}`);
+}
+
+/** Standard input, output and error are the command's; everything else, the report too, ends with execve(2). */
+function arrangeDescriptors(calls: InitSyscalls, uid: number): void {
+  reportFd = calls.duplicateAbove(INIT_FDS.report);
+  // Node closes what it inherited with execve(2): copies do not.
+  calls.duplicate(calls.duplicateAbove(1), 1);
+  calls.duplicate(INIT_FDS.stderr, 2);
+  // The container's own null device, in place of the machine's.
+  const nothing = openSync('/dev/null', 'r');
+  calls.duplicate(nothing, 0);
+  calls.closeOnExec(3);
+  for (const fd of [1, 2]) {
+    // /dev/stdout and /dev/stderr can then be opened by the user.
+    if (fstatSync(fd).isFIFO()) fchownSync(fd, uid, fstatSync(fd).gid);
+  }
+}
+
+function report(event: InitReport): void {
+  writeSync(reportFd, reportLine(event));
+}

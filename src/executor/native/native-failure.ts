@@ -1,0 +1,45 @@
+import { SlipwayError } from '../../core/errors.ts';
+import { commandFailure, commandMissing, commandRefused } from '../runtime-failure.ts';
+import type { InitExit } from './init-process.ts';
+import { parseReport } from './init-report.ts';
+
+/** The error for a step whose container did not end with status 0. */
+export function nativeFailure(args: readonly string[], { status, report }: InitExit): SlipwayError {
+  const command = args[0] ?? '';
+  const { last, text } = parseReport(report);
+  switch (last?.event) {
+    case 'ready':
+      return commandFailure(args, status);
+    case 'not-executed':
+      return notExecuted(command, last.code);
+    case 'failed':
+      return notMade(command, last.message);
+    case undefined:
+      return notMade(command, text === '' ? `its first process ended with status ${status}` : text);
+    default: {
+      const unknown: never = last;
+      throw new Error(`internal: report ${JSON.stringify(unknown)}`);
+    }
+  }
+}
+
+function notExecuted(command: string, code: string): SlipwayError {
+  switch (code) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return commandMissing(command);
+    case 'EACCES':
+    case 'EPERM':
+      return commandRefused(command, 'permission denied');
+    case 'ENOEXEC':
+      return commandRefused(command, 'exec format error');
+    case 'E2BIG':
+      return commandRefused(command, 'the arguments and the environment are too long');
+    default:
+      return notMade(command, `execve: ${code}`);
+  }
+}
+
+function notMade(command: string, problem: string): SlipwayError {
+  return new SlipwayError('SLIPWAY_RUNTIME_FAILED', `the native executor could not start "${command}": ${problem}`);
+}
