@@ -35,8 +35,16 @@ export async function runContainer(
   const child = spawnInNamespaces(command, [stdout.write, stderr.write]);
   closeSync(stdout.write);
   closeSync(stderr.write);
-  const outputs = [readOutput(stdout.read, io.stdout.bind(io)), readOutput(stderr.read, io.stderr.bind(io))];
-  const stop = () => void stopProcess(child, COMMAND_DEPTH);
+  let isKilled = false;
+  const takeStderr = (data: Uint8Array) => {
+    // What comes after that is what `unshare` has to say about it.
+    if (!isKilled) io.stderr(data);
+  };
+  const outputs = [readOutput(stdout.read, io.stdout.bind(io)), readOutput(stderr.read, takeStderr)];
+  const onKill = () => {
+    isKilled = true;
+  };
+  const stop = () => void stopProcess(child, COMMAND_DEPTH, onKill);
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
   try {
@@ -76,9 +84,9 @@ export async function readOutput(fd: number, take: (data: Uint8Array) => void): 
 
 /**
  * Ends a container. `child` is the `unshare` that made its PID namespace, of which the kernel lets nothing outlive the first process;
- * the container's command lies `depth` processes below `child` and is sent SIGTERM first.
+ * the container's command lies `depth` processes below `child` and is sent SIGTERM first. `onKill` is called if that was not enough.
  */
-export async function stopProcess(child: ChildProcess, depth: number): Promise<void> {
+export async function stopProcess(child: ChildProcess, depth: number, onKill = () => {}): Promise<void> {
   const first = onlyChild(child.pid);
   const command = descendant(first, depth - 1);
   if (command !== undefined && catchesTerm(command)) {
@@ -86,6 +94,7 @@ export async function stopProcess(child: ChildProcess, depth: number): Promise<v
     await Promise.race([once(child, 'exit'), delay(TERM_GRACE_MS, undefined, { ref: false })]);
   }
   if (child.exitCode !== null || child.signalCode !== null) return;
+  onKill();
   // Before there is a first process there is nothing to wait for.
   sendSignal(first ?? onlyChild(child.pid) ?? child.pid, 'SIGKILL');
 }

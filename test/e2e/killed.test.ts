@@ -11,7 +11,7 @@ import { tracesOf } from '../rig/traces.ts';
 
 const LONG_RUN = 'FROM busybox\nARG MARK\nRUN echo "mark $MARK" && mkdir /made && (sleep 1000 & sleep 1000)\n';
 /** Does not compress, so that it takes a while to be written. */
-const LARGE = 'FROM busybox\nRUN dd if=/dev/urandom of=/large bs=1M count=192 2>/dev/null\n';
+const LARGE = 'FROM busybox\nRUN dd if=/dev/urandom of=/large bs=1M count=96 2>/dev/null\n';
 
 function start(rig: SlipwayRig, args: readonly string[]): Running {
   return rig.start([
