@@ -16,7 +16,14 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/export': ['src/core', 'cache', 'src/image', 'src/registry'],
   'src/executor': ['src/core'],
   'src/progress': ['src/core'],
-  'src/cli': ['src/core', 'src/progress', 'src/build.ts', 'src/engine.ts', 'src/executor/rootless.ts'],
+  'src/cli': [
+    'src/core',
+    'src/progress',
+    'src/build.ts',
+    'src/context-report.ts',
+    'src/engine.ts',
+    'src/executor/rootless.ts',
+  ],
 };
 
 /** The files of `src` itself put services together, so they may see every room. */

@@ -7,13 +7,14 @@ Builds OCI images from Dockerfiles without a daemon and without root.
 
 Commands:
   build     build an image
+  context   show what a build would see of its context
   version   print the version
   help      print this, or the help of a command
 
 slipway build --help lists the options of a build.
 `;
 
-const COMMANDS = ['build', 'version', 'help'];
+const COMMANDS = ['build', 'context', 'version', 'help'];
 
 /** Runs the command that the arguments name; resolves to the exit status of the process. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
@@ -21,6 +22,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   switch (command) {
     case 'build':
       return (await import('./build-command.ts')).runBuildCommand(rest);
+    case 'context':
+      return (await import('./context-command.ts')).runContextCommand(rest);
     case 'version':
     case '--version':
       process.stdout.write(`slipway ${(await import('./version.ts')).packageVersion()}\n`);

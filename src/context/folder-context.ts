@@ -15,19 +15,40 @@ export interface FolderContextOptions {
   readonly specificIgnoreFile?: string;
 }
 
+/** A line of an ignore file. */
+export interface IgnoreRule {
+  readonly file: string;
+  readonly line: number;
+  readonly pattern: string;
+}
+
+export interface FolderContext extends BuildContext {
+  /** Absolute, symlinks followed. */
+  readonly folder: BytePath;
+  /** The last rule that says something of the path, which may also be one that takes it in again; whether or not there is such a file. */
+  ruleFor(path: BytePath): (IgnoreRule & { readonly isExcluded: boolean }) | undefined;
+}
+
 /**
  * A folder of this machine as a context, with the first ignore file that exists. `SLIPWAY_CONTEXT_MISSING` and
  * `SLIPWAY_CONTEXT_NOT_FOLDER` for a path that is no folder.
  */
-export function openFolderContext(folder: string, options: FolderContextOptions): BuildContext {
+export function openFolderContext(folder: string, options: FolderContextOptions): FolderContext {
   const root = toBytePath(resolveFolder(folder, options.description));
   const { patterns, file } = readIgnore(folder, options.specificIgnoreFile);
+  const ruleFor = (path: BytePath) => {
+    const { isExcluded, by } = patterns.match(path);
+    return by === undefined ? undefined : { file, line: by.line, pattern: by.pattern, isExcluded };
+  };
   return {
+    folder: root,
     tree: openFolderTree(root, patterns),
+    ruleFor,
     excludedBy: (path) => {
-      const { isExcluded, by } = patterns.match(toBytePath(path));
-      if (!isExcluded || by === undefined || !exists(`${root}/${toBytePath(path)}` as BytePath)) return undefined;
-      return { file, line: by.line, pattern: by.pattern };
+      const rule = ruleFor(toBytePath(path));
+      if (rule === undefined || !rule.isExcluded || !exists(`${root}/${toBytePath(path)}` as BytePath))
+        return undefined;
+      return { file: rule.file, line: rule.line, pattern: rule.pattern };
     },
     description: options.description,
     [Symbol.asyncDispose]: async () => {},
