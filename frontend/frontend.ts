@@ -1,5 +1,5 @@
 import type { Vertex } from '../solver/vertex.ts';
-import type { SourceExcerpt } from '../src/core/errors.ts';
+import type { SlipwayError, SourceExcerpt } from '../src/core/errors.ts';
 import type { NetworkMode, ResourceLimits, Ulimit } from '../src/core/executor.ts';
 import type { ImageConfig } from '../src/core/image-config.ts';
 import type { ImageResolver } from '../src/core/image-source.ts';
@@ -79,6 +79,19 @@ export interface Definition {
   /** SOURCE_DATE_EPOCH in effect, seconds. */
   readonly epoch?: number;
 }
+
+/** A build argument that no ARG declares, so that it changed nothing. */
+export interface UnusedBuildArg {
+  readonly name: string;
+  /** The ARG that was probably meant. */
+  readonly meant?: string;
+}
+
+/** What a conversion comes to. What was noticed on the way stands either way. */
+export type Conversion = {
+  readonly warnings: readonly LintWarning[];
+  readonly unusedBuildArgs: readonly UnusedBuildArg[];
+} & ({ readonly definition: Definition } | { readonly error: SlipwayError });
 
 /** Text to definition. Throws SlipwayError with a source for everything that BuildKit refuses. */
 export type Convert = (request: FrontendRequest, images: ImageResolver, signal: AbortSignal) => Promise<Definition>;

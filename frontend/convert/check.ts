@@ -2,8 +2,8 @@ import { SlipwayError } from '../../src/core/errors.ts';
 import type { ImageResolver } from '../../src/core/image-source.ts';
 import type { FrontendRequest, LintWarning } from '../frontend.ts';
 import { planStages } from '../stages/plan-stages.ts';
-import { withEpochArgument } from '../stages/source-date-epoch.ts';
-import { convertReachable, readDockerfile } from './convert.ts';
+import { convertReachable } from './convert.ts';
+import { readRequest } from './read-request.ts';
 
 /** What `--check` finds: warnings, and the error that a build would end with. */
 export interface CheckResult {
@@ -17,14 +17,13 @@ export async function checkDockerfile(
   images: ImageResolver,
   signal: AbortSignal,
 ): Promise<CheckResult> {
-  let warnings: readonly LintWarning[] = [];
+  const reading = readRequest(original);
+  const { request, linter } = reading;
+  const { warnings } = linter;
   try {
-    const request = withEpochArgument(original);
-    const { dockerfile, linter } = readDockerfile(request);
-    warnings = linter.warnings;
-    const plan = planStages({ dockerfile, request, linter });
+    const plan = planStages(reading);
     const roots = request.target ? [plan.target] : plan.stages;
-    await convertReachable(plan, roots, { dockerfile, request, linter, images, signal });
+    await convertReachable(plan, roots, { ...reading, images, signal });
     linter.throwIfFatal();
     return { warnings };
   } catch (error) {

@@ -1,10 +1,11 @@
 import { type Vertex, vertex } from '../../solver/vertex.ts';
 import { SlipwayError, type SourceExcerpt } from '../../src/core/errors.ts';
+import type { Platform } from '../../src/core/platform.ts';
 import type { FrontendRequest } from '../frontend.ts';
 import type { Dockerfile } from '../instructions/instruction.ts';
 import type { Linter } from '../lint/linter.ts';
+import type { Problems } from '../problems.ts';
 import { setLast } from '../stages/global-args.ts';
-import { located } from '../stages/located.ts';
 import type { GlobalArgs, Stage } from '../stages/stage.ts';
 import { writtenContextSources } from './context-sources.ts';
 import { convertStep } from './convert-step.ts';
@@ -16,45 +17,69 @@ import { nextStepName } from './step-name.ts';
 
 /** What conversion of stages is given, beside the stages. */
 export interface ConvertScope {
+  readonly problems: Problems;
   readonly dockerfile: Dockerfile;
   readonly request: FrontendRequest;
   readonly globals: GlobalArgs;
   readonly linter: Linter;
 }
 
-/** Carries out every stage on paper. `stages`: resolved, in order, with everything that they need. */
+/**
+ * Carries out every stage on paper. `stages`: resolved, in order, with everything that they need. What is wrong with a step is added to
+ * the problems, and so are the problems of what does not follow from it; the states are worth something only where there are none.
+ */
 export function convertStages(stages: readonly Stage[], scope: ConvertScope): ReadonlyMap<Stage, StageState> {
   const context = vertex({ kind: 'local', name: 'context' }, [], { name: '[internal] load build context' });
   const contextSources = writtenContextSources(stages);
   const states = new Map<Stage, StageState>();
+  const failed = new Set<Stage>();
   // What `--from` names comes last in the order of stages, and needs none of them.
   const implicit = stages.filter((stage) => stage.from === undefined);
   const written = stages.filter((stage) => stage.from !== undefined);
   for (const stage of [...implicit, ...written])
-    states.set(stage, convertStage(stage, { ...scope, states, context, contextSources }));
+    convertStage(stage, { ...scope, states, failed, context, contextSources });
   return states;
 }
 
 interface StageScope extends ConvertScope {
   readonly contextSources: readonly string[];
-  readonly states: ReadonlyMap<Stage, StageState>;
+  /** From its beginning on: a trigger may take files from the stage that it belongs to. */
+  readonly states: Map<Stage, StageState>;
+  /** Stages that lack something, so that what is built on them would only repeat a problem. */
+  readonly failed: Set<Stage>;
   readonly context: Vertex;
 }
 
-function convertStage(stage: Stage, scope: StageScope): StageState {
-  const source: SourceExcerpt = { range: stage.range, text: scope.dockerfile.text };
-  const state = located(source, () => beginStage(stage, scope, source));
+function convertStage(stage: Stage, scope: StageScope): void {
+  const { problems, states, failed } = scope;
+  const text = scope.dockerfile.text;
+  const source: SourceExcerpt = { range: stage.range, text };
+  const hasBase = stage.parent === undefined ? stage.base !== undefined : !failed.has(stage.parent);
+  const state = hasBase ? problems.attempt(source, () => beginStage(stage, scope, source)) : undefined;
+  if (state === undefined) {
+    failed.add(stage);
+    return;
+  }
+  states.set(stage, state);
   for (const step of stage.steps) {
-    const source = { range: step.range, text: scope.dockerfile.text };
+    const source = { range: step.range, text };
     const linter = scope.linter.under(step.instruction.comments);
     const rootOf = (from: Stage, problem: string) => finishedRoot(from, scope, problem);
-    located(source, () => convertStep(state, { ...scope, step, source, linter, rootOf }));
+    const isDone = problems.attempt(source, () => {
+      convertStep(state, { ...scope, step, source, linter, rootOf });
+      return true;
+    });
+    if (isDone || !SETS_VARIABLES.has(step.instruction.kind)) continue;
+    failed.add(stage);
+    return;
   }
-  return state;
 }
+
+const SETS_VARIABLES: ReadonlySet<string> = new Set(['arg', 'env']);
 
 /** A context that stands in for a stage is there from the beginning, wherever the stage stands. */
 function finishedRoot(from: Stage, scope: StageScope, problem: string): Root {
+  if (scope.failed.has(from)) return 'scratch';
   const state = scope.states.get(from);
   if (state !== undefined) return state.root;
   if (from.replacement !== undefined) return beginning(from, scope, (ref) => `FROM ${ref}`).root;
@@ -95,7 +120,7 @@ function emptyState(stage: Stage, { request }: StageScope, parent: StageState | 
   const hasBase = stage.from !== undefined && stage.parent === undefined && stage.baseName !== 'scratch';
   return {
     stage,
-    platform: stage.platform ?? request.platform,
+    platform: platformOf(stage, request),
     root: 'scratch',
     env: new Map(parent?.env),
     workdir: '/',
@@ -131,7 +156,12 @@ function beginning(
   source?: SourceExcerpt,
 ): StageStart {
   if (stage.base === undefined) throw new Error(`internal: the base ${stage.baseName} was not resolved`);
-  const start = startOf(stage.base, stage.platform ?? request.platform, name);
+  const start = startOf(stage.base, platformOf(stage, request), name);
   if (source === undefined || start.root === 'scratch') return start;
   return { ...start, root: { ...start.root, options: { ...start.root.options, stage: stage.label, source } } };
+}
+
+/** Of `--platform`, which BuildKit does not heed where there is no image to choose. */
+function platformOf({ platform, base }: Stage, request: FrontendRequest): Platform {
+  return base?.kind === 'scratch' || platform === undefined ? request.platform : platform;
 }

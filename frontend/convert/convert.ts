@@ -1,65 +1,68 @@
+import { SlipwayError } from '../../src/core/errors.ts';
 import type { ImageResolver } from '../../src/core/image-source.ts';
 import { normalise } from '../../src/core/platform.ts';
-import type { Convert, Definition, FrontendRequest } from '../frontend.ts';
-import type { Dockerfile } from '../instructions/instruction.ts';
-import { checkInstructions } from '../lint/check-instructions.ts';
-import { parseCheckOptions } from '../lint/check-options.ts';
-import { createLinter, type Linter } from '../lint/linter.ts';
-import { parseDockerfile } from '../parser/parse-dockerfile.ts';
+import type { Conversion, Convert, Definition, FrontendRequest } from '../frontend.ts';
+import { unusedBuildArgs } from '../lint/unused-build-args.ts';
+import { predefinedArgs } from '../stages/global-args.ts';
 import { planStages } from '../stages/plan-stages.ts';
 import { resolveBases } from '../stages/resolve-bases.ts';
-import { withEpochArgument } from '../stages/source-date-epoch.ts';
 import type { Stage, StagePlan } from '../stages/stage.ts';
 import { convertStages } from './convert-stages.ts';
 import { finishedImage, type ImageDraft } from './image-draft.ts';
+import { type ReadRequest, readRequest } from './read-request.ts';
 import type { StageState } from './stage-state.ts';
 
 /**
  * Dockerfile text to vertices and image config, by the rules of BuildKit's frontend: parse, check, plan stages, resolve bases (the only
  * step that reaches outside, through `images`), carry out the stages on paper.
  */
-export const convert: Convert = async (original, images, signal) => {
-  const request = withEpochArgument(original);
-  const { dockerfile, linter } = readDockerfile(request);
-  const plan = planStages({ dockerfile, request, linter });
-  const states = await convertReachable(plan, [plan.target], { dockerfile, request, linter, images, signal });
-  linter.throwIfFatal();
-  return definitionOf(plan, stateOf(plan.target, states), { request, linter });
+export const convert: Convert = async (request, images, signal) => {
+  const conversion = await attemptConversion(request, images, signal);
+  if ('error' in conversion) throw conversion.error;
+  return conversion.definition;
 };
 
-/** A parsed Dockerfile, and a linter that has looked at its text. */
-export function readDockerfile({ dockerfile: { name, text }, buildArgs }: FrontendRequest): {
-  readonly dockerfile: Dockerfile;
-  readonly linter: Linter;
-} {
-  const dockerfile = parseDockerfile(name, text);
-  const linter = createLinter(
-    dockerfile.text,
-    parseCheckOptions(buildArgs.BUILDKIT_DOCKERFILE_CHECK ?? dockerfile.check ?? ''),
-  );
-  for (const { rule, range } of dockerfile.findings)
-    if (rule === 'NoEmptyContinuation') linter.report('NoEmptyContinuation', range);
-  checkInstructions(dockerfile, linter);
-  return { dockerfile, linter };
+/** The same, for those who show the warnings of a Dockerfile that cannot be converted. Throws what is no SlipwayError. */
+export async function attemptConversion(
+  original: FrontendRequest,
+  images: ImageResolver,
+  signal: AbortSignal,
+): Promise<Conversion> {
+  const reading = readRequest(original);
+  const { dockerfile, linter, request } = reading;
+  const instructions = new Set(dockerfile.instructions);
+  const noticed = () => ({
+    warnings: linter.warnings,
+    unusedBuildArgs: unusedBuildArgs(request, instructions, predefinedArgs(request, undefined).keys()),
+  });
+  try {
+    const plan = planStages(reading);
+    const states = await convertReachable(plan, [plan.target], { ...reading, images, signal });
+    for (const { steps } of plan.stages) for (const { instruction } of steps) instructions.add(instruction);
+    linter.throwIfFatal();
+    return { ...noticed(), definition: definitionOf(plan, stateOf(plan.target, states), reading) };
+  } catch (error) {
+    if (error instanceof SlipwayError) return { ...noticed(), error };
+    throw error;
+  }
 }
 
 /** What conversion after planning is given. */
-export interface ReachableScope {
-  readonly dockerfile: Dockerfile;
-  readonly request: FrontendRequest;
-  readonly linter: Linter;
+export interface ReachableScope extends ReadRequest {
   readonly images: ImageResolver;
   readonly signal: AbortSignal;
 }
 
-/** Resolves and converts the roots and all that they need. */
+/** Resolves and converts the roots and all that they need. Throws all problems that the Dockerfile has so far. */
 export async function convertReachable(
   plan: StagePlan,
   roots: readonly Stage[],
   scope: ReachableScope,
 ): Promise<ReadonlyMap<Stage, StageState>> {
   const stages = await resolveBases(plan, { ...scope, roots });
-  return convertStages(stages, { ...scope, globals: plan.globals });
+  const states = convertStages(stages, { ...scope, globals: plan.globals });
+  scope.problems.throwIfAny();
+  return states;
 }
 
 function stateOf(stage: Stage, states: ReadonlyMap<Stage, StageState>): StageState {
@@ -71,7 +74,7 @@ function stateOf(stage: Stage, states: ReadonlyMap<Stage, StageState>): StageSta
 function definitionOf(
   { globals: { epoch } }: StagePlan,
   { root, image, platform }: StageState,
-  { request, linter }: Pick<ReachableScope, 'request' | 'linter'>,
+  { request, linter }: ReadRequest,
 ): Definition {
   const labelled = { ...image, config: { ...image.config, Labels: { ...image.config.Labels, ...request.labels } } };
   return {

@@ -1,8 +1,20 @@
-import { suggest } from '../../src/core/suggest.ts';
+import { editDistance } from '../../src/core/suggest.ts';
 
-/** The variable that was probably meant. Names of variables keep their case, so only a candidate as it is written counts. */
+const FARTHEST = 2;
+const LONGEST = 64;
+
+/**
+ * The variable that was probably meant, as BuildKit's checks suggest it, whose messages are given word for word: the nearest within two
+ * edits, the first of equally near ones, by case. Undefined where one is called just so.
+ */
 export function suggestVariable(name: string, candidates: Iterable<string>): string | undefined {
-  const known = new Set(candidates);
-  const meant = suggest(name, known);
-  return meant !== undefined && known.has(meant) ? meant : undefined;
+  if (name.length > LONGEST) return undefined;
+  let nearest: string | undefined;
+  let distance = FARTHEST + 1;
+  for (const candidate of candidates) {
+    if (candidate === name) return undefined;
+    const found = editDistance(name, candidate, { swap: 2 });
+    if (found < distance) [nearest, distance] = [candidate, found];
+  }
+  return nearest;
 }

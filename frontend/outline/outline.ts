@@ -1,10 +1,10 @@
 import type { Vertex } from '../../solver/vertex.ts';
 import type { ImageResolver } from '../../src/core/image-source.ts';
-import { convertReachable, readDockerfile } from '../convert/convert.ts';
+import { convertReachable } from '../convert/convert.ts';
+import { readRequest } from '../convert/read-request.ts';
 import type { StageState } from '../convert/stage-state.ts';
 import type { FrontendRequest } from '../frontend.ts';
 import { planStages } from '../stages/plan-stages.ts';
-import { withEpochArgument } from '../stages/source-date-epoch.ts';
 import type { DeclaredArg, Stage, StagePlan } from '../stages/stage.ts';
 
 /** What a target can be given: `--call=outline`. Members stand in the order of their lines. */
@@ -36,10 +36,9 @@ export async function outlineDockerfile(
   images: ImageResolver,
   signal: AbortSignal,
 ): Promise<Outline> {
-  const request = withEpochArgument(original);
-  const { dockerfile, linter } = readDockerfile(request);
-  const plan = planStages({ dockerfile, request, linter });
-  const states = await convertReachable(plan, [plan.target], { dockerfile, request, linter, images, signal });
+  const reading = readRequest(original);
+  const plan = planStages(reading);
+  const states = await convertReachable(plan, [plan.target], { ...reading, images, signal });
   const { name, from } = plan.target;
   const vertices = reachableVertices(states.get(plan.target)?.root ?? 'scratch');
   return {

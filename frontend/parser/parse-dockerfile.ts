@@ -1,13 +1,11 @@
 import { SlipwayError, type SourceExcerpt } from '../../src/core/errors.ts';
 import type { Dockerfile, Instruction } from '../instructions/instruction.ts';
 import { parseInstruction, suggestKeyword } from '../instructions/parse-instruction.ts';
+import { createProblems, type Problems } from '../problems.ts';
 import { detectCheck, detectSyntax, readDirectives } from './directives.ts';
 import { narrowSource } from './narrow-source.ts';
 import { readStatements } from './read-statements.ts';
 import type { Statement } from './statement.ts';
-
-/** As many problems of one file are reported together; a file that is no Dockerfile at all has thousands. */
-const MOST_PROBLEMS = 20;
 
 /**
  * Reads a Dockerfile (frontend 1.26) with BuildKit's line rules: what it accepts is accepted and means the same. Throws SlipwayError
@@ -15,24 +13,45 @@ const MOST_PROBLEMS = 20;
  * looked at, except that nothing but ARG stands before the first FROM.
  */
 export function parseDockerfile(file: string, text: string): Dockerfile {
+  const problems = createProblems();
+  const { dockerfile } = readDockerfile({ file, text }, problems);
+  problems.throwIfAny();
+  return dockerfile;
+}
+
+/** A Dockerfile as far as it can be read. */
+export interface ReadDockerfile {
+  /** Without the instructions that are wrong. */
+  readonly dockerfile: Dockerfile;
+  /** Whether what is missing leaves stages and variables as they are meant, so that it makes sense to look further. */
+  readonly isCoherent: boolean;
+}
+
+/** The same for a text that may have problems, which are added to `problems`. */
+export function readDockerfile(
+  { file, text }: { readonly file: string; readonly text: string },
+  problems: Problems,
+): ReadDockerfile {
   const body = text.startsWith('\ufeff') ? text.slice(1) : text;
-  const problems: SlipwayError[] = [];
   const head = readHead({ file, text: body }, problems);
   const { statements, findings, problem } = readStatements({ file, text: body, ...head });
-  const instructions = parseAll(statements, body, problems);
-  if (problem !== undefined) problems.push(problem);
-  if (statements.length === 0) problems.push(noInstructions(file, body));
-  if (problems.length > 0) throw asOne(problems);
+  const { instructions, isCoherent } = parseAll(statements, body, problems);
+  if (problem !== undefined) problems.add(problem);
+  if (statements.length === 0) problems.add(noInstructions(file, body));
   const syntax = detectSyntax(body);
   const check = detectCheck(body);
+  const hasStage = instructions.some(({ kind }) => kind === 'from');
   return {
-    file,
-    text: body,
-    escape: head.escape,
-    ...(syntax === undefined ? {} : { syntax }),
-    ...(check === undefined ? {} : { check }),
-    instructions,
-    findings,
+    dockerfile: {
+      file,
+      text: body,
+      escape: head.escape,
+      ...(syntax === undefined ? {} : { syntax }),
+      ...(check === undefined ? {} : { check }),
+      instructions,
+      findings,
+    },
+    isCoherent: problems.isEmpty || (isCoherent && hasStage && problem === undefined),
   };
 }
 
@@ -42,11 +61,7 @@ export function parseDockerfile(file: string, text: string): Dockerfile {
  */
 export function parseTrigger(text: string, origin: SourceExcerpt): Instruction {
   const { file } = origin.range;
-  const problems: SlipwayError[] = [];
-  const head = readHead({ file, text }, problems);
-  const { statements, problem } = readStatements({ file, text, ...head });
-  const [failure] = [...problems, ...(problem === undefined ? [] : [problem])];
-  if (failure !== undefined) throw inTrigger(failure, text, origin);
+  const statements = statementsOfTrigger(file, text, origin);
   const [statement] = statements;
   if (statement === undefined || statements.length > 1)
     throw inTrigger(
@@ -67,6 +82,18 @@ export function parseTrigger(text: string, origin: SourceExcerpt): Instruction {
   );
 }
 
+function statementsOfTrigger(file: string, text: string, origin: SourceExcerpt): readonly Statement[] {
+  const problems = createProblems();
+  const { statements, problem } = readStatements({ file, text, ...readHead({ file, text }, problems) });
+  if (problem !== undefined) problems.add(problem);
+  try {
+    problems.throwIfAny();
+  } catch (error) {
+    throw error instanceof SlipwayError ? inTrigger(error, text, origin) : error;
+  }
+  return statements;
+}
+
 function inTrigger(error: SlipwayError, trigger: string, source: SourceExcerpt): SlipwayError {
   const shown = trigger.length > 200 ? `${trigger.slice(0, 200)}…` : trigger;
   return new SlipwayError(
@@ -79,13 +106,13 @@ function inTrigger(error: SlipwayError, trigger: string, source: SourceExcerpt):
 /** The escape character, and how many lines are directives. */
 function readHead(
   { file, text }: { readonly file: string; readonly text: string },
-  problems: SlipwayError[],
+  problems: Problems,
 ): { readonly escape: string; readonly directiveLines: number } {
   let escapeToken = '\\';
   let directiveLines = 0;
   const refuse = (line: number, message: string, hint: string) => {
     const source = { range: { file, startLine: line, endLine: line }, text };
-    problems.push(new SlipwayError('SLIPWAY_DIRECTIVE_INVALID', message, { hint, source }));
+    problems.add(new SlipwayError('SLIPWAY_DIRECTIVE_INVALID', message, { hint, source }));
   };
   for (const directive of readDirectives(text)) {
     directiveLines = directive.line;
@@ -104,29 +131,35 @@ function readHead(
   return { escape: escapeToken, directiveLines };
 }
 
-function parseAll(statements: readonly Statement[], text: string, problems: SlipwayError[]): readonly Instruction[] {
+function parseAll(
+  statements: readonly Statement[],
+  text: string,
+  problems: Problems,
+): { readonly instructions: readonly Instruction[]; readonly isCoherent: boolean } {
   const instructions: Instruction[] = [];
   let hasStage = false;
+  let isCoherent = true;
   for (const statement of statements) {
-    if (problems.length >= MOST_PROBLEMS) break;
+    if (problems.isFull) break;
     const source = { range: statement.range, text };
     try {
       const instruction = parseInstruction(statement);
       hasStage ||= instruction.kind === 'from';
       if (hasStage || instruction.kind === 'arg') instructions.push(instruction);
-      else problems.push(noStage(statement, source));
+      else problems.add(noStage(statement, source));
     } catch (error) {
       if (!(error instanceof SlipwayError)) throw error;
-      hasStage ||= isMeantAsFrom(statement.keyword);
-      problems.push(error.at(narrowSource(source, error)));
+      hasStage ||= isMeantAs(['FROM'], statement.keyword);
+      isCoherent &&= !isMeantAs(['FROM', 'ARG', 'ENV'], statement.keyword);
+      problems.add(error.at(narrowSource(source, error)));
     }
   }
-  return instructions;
+  return { instructions, isCoherent };
 }
 
 /** A FROM that failed opens its stage all the same, so that what follows is not blamed. */
-function isMeantAsFrom(keyword: string): boolean {
-  return keyword.toUpperCase() === 'FROM' || suggestKeyword(keyword) === 'FROM';
+function isMeantAs(names: readonly string[], keyword: string): boolean {
+  return names.includes(keyword.toUpperCase()) || names.includes(suggestKeyword(keyword) ?? '');
 }
 
 function noStage({ keyword }: Statement, source: SourceExcerpt): SlipwayError {
@@ -146,18 +179,4 @@ function noInstructions(file: string, text: string): SlipwayError {
       source: { range: { file, startLine: 1, endLine: 1 }, text },
     },
   );
-}
-
-function asOne(problems: readonly SlipwayError[]): SlipwayError {
-  const [first, ...others] = problems.toSorted((a, b) => lineOf(a) - lineOf(b));
-  if (first === undefined) throw new Error('internal: no problem to report');
-  return new SlipwayError(first.code as `SLIPWAY_${string}`, first.message, {
-    ...(first.hint === undefined ? {} : { hint: first.hint }),
-    ...(first.source === undefined ? {} : { source: first.source }),
-    others,
-  });
-}
-
-function lineOf({ source }: SlipwayError): number {
-  return source?.range.startLine ?? 0;
 }

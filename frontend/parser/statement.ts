@@ -57,5 +57,10 @@ function readFlag(text: string, start: number, escapeToken: string): { readonly 
     else if (char === escapeToken) value += text.charAt(++at);
     else value += char;
   }
-  return { value, end: Math.min(at, text.length) };
+  return { value: bytesAsText(value), end: Math.min(at, text.length) };
+}
+
+/** BuildKit reads flags byte by byte, and takes each byte for a character: `--exclude=é` leaves out `Ã©`. */
+function bytesAsText(value: string): string {
+  return Buffer.from(value).toString('latin1');
 }

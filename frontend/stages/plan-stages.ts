@@ -3,12 +3,12 @@ import { suggest } from '../../src/core/suggest.ts';
 import type { FrontendRequest } from '../frontend.ts';
 import type { Dockerfile, FromInstruction, Instruction } from '../instructions/instruction.ts';
 import type { Linter } from '../lint/linter.ts';
+import type { Problems } from '../problems.ts';
 import { checkDefaultBases, expandFrom } from './expand-from.ts';
 import { evaluateGlobalArgs, predefinedArgs, setLast } from './global-args.ts';
-import { located } from './located.ts';
 import { type ContextLookup, contextLookup } from './named-contexts.ts';
 import { parseEpoch } from './source-date-epoch.ts';
-import type { GlobalArgs, Stage, StagePlan } from './stage.ts';
+import type { GlobalArgs, Stage, StagePlan, Step } from './stage.ts';
 import { checkCycles, type StageNames, stepOf } from './stage-sources.ts';
 
 /** What planning needs to know. */
@@ -16,14 +16,28 @@ export interface PlanScope {
   readonly dockerfile: Dockerfile;
   readonly request: FrontendRequest;
   readonly linter: Linter;
+  /** What is wrong so far; planning throws it together with what it finds. */
+  readonly problems: Problems;
+  /** Whether the problems so far leave the stages as they are meant. */
+  readonly isCoherent: boolean;
 }
 
 /**
  * The stages of a Dockerfile with names, bases, global ARGs and what each step takes from where. Reaches nothing outside; images
- * are resolved afterwards. Throws BuildKit's errors for blank bases, unknown targets, cycles and stage numbers that are none.
+ * are resolved afterwards. Throws BuildKit's errors for blank bases, unknown targets, cycles and stage numbers that are none, together
+ * with the problems of the text.
  */
 export function planStages(scope: PlanScope): StagePlan {
-  const { dockerfile, request } = scope;
+  const { problems } = scope;
+  if (!scope.isCoherent) problems.throwIfAny();
+  const plan = problems.attempt(undefined, () => plannedStages(scope));
+  problems.throwIfAny();
+  if (plan === undefined) throw new Error('internal: a Dockerfile has a plan or a problem');
+  return plan;
+}
+
+function plannedStages(scope: PlanScope): StagePlan | undefined {
+  const { dockerfile, request, problems } = scope;
   const written = splitStages(dockerfile);
   const globals = globalArgs(scope, written);
   const byName = new Map<string, Stage>();
@@ -32,26 +46,33 @@ export function planStages(scope: PlanScope): StagePlan {
   const stages: Stage[] = [];
   for (const { from } of written) {
     const label = from.stageName ?? `stage-${stages.length}`;
-    const stage = planStage(from, {
-      ...scope,
-      globals,
-      byName,
-      contexts,
-      index: stages.length,
-      label: isLonely ? '' : label,
-    });
+    const source: SourceExcerpt = { range: from.range, text: dockerfile.text };
+    const place = { index: stages.length, label: isLonely ? '' : label };
+    const stage = problems.attempt(source, () => planStage(from, { ...scope, globals, byName, contexts, ...place }));
+    if (stage === undefined) continue;
     stages.push(stage);
     if (stage.name !== undefined) byName.set(stage.name, stage);
   }
+  if (stages.length < written.length) return undefined;
   const names: StageNames = { stages, byName };
-  const target = targetOf(request.target, names);
+  const target = problems.attempt(undefined, () => targetOf(request.target, names));
   for (const [index, { instructions }] of written.entries()) {
     const stage = stages[index];
-    if (stage === undefined || stage.replacement !== undefined) continue;
-    stage.steps = instructions.map((instruction) => stepOf(instruction, { dockerfile, names }));
+    if (stage !== undefined && stage.replacement === undefined) stage.steps = stepsOf(instructions, names, scope);
   }
-  checkCycles(stages, dockerfile.text);
-  return { stages, target, globals };
+  problems.attempt(undefined, () => checkCycles(stages, dockerfile.text));
+  return target === undefined ? undefined : { stages, target, globals };
+}
+
+function stepsOf(
+  instructions: readonly Instruction[],
+  names: StageNames,
+  { dockerfile, problems }: PlanScope,
+): readonly Step[] {
+  return instructions.flatMap((instruction) => {
+    const source: SourceExcerpt = { range: instruction.range, text: dockerfile.text };
+    return problems.attempt(source, () => stepOf(instruction, { dockerfile, names })) ?? [];
+  });
 }
 
 interface WrittenStage {
@@ -119,29 +140,25 @@ interface StageScope extends PlanScope {
 
 function planStage(from: FromInstruction, scope: StageScope): Stage {
   const { dockerfile, request, byName, contexts } = scope;
-  const source: SourceExcerpt = { range: from.range, text: dockerfile.text };
-  return located(source, () => {
-    const linter = scope.linter.under(from.comments);
-    const { baseName, platform, usedArgs } = expandFrom(from, { dockerfile, globals: scope.globals, linter });
-    const replacement =
-      from.stageName === undefined ? undefined : contexts(from.stageName, platform ?? request.platform);
-    const parent = replacement === undefined ? byName.get(baseName) : undefined;
-    return {
-      index: scope.index,
-      name: from.stageName,
-      label: scope.label,
-      from,
-      range: from.range,
-      baseName,
-      parent,
-      platform,
-      replacement,
-      usedArgs,
-      steps: [],
-      base: undefined,
-      hasTriggers: 'unknown',
-    };
-  });
+  const linter = scope.linter.under(from.comments);
+  const { baseName, platform, usedArgs } = expandFrom(from, { dockerfile, globals: scope.globals, linter });
+  const replacement = from.stageName === undefined ? undefined : contexts(from.stageName, platform ?? request.platform);
+  const parent = replacement === undefined ? byName.get(baseName) : undefined;
+  return {
+    index: scope.index,
+    name: from.stageName,
+    label: scope.label,
+    from,
+    range: from.range,
+    baseName,
+    parent,
+    platform,
+    replacement,
+    usedArgs,
+    steps: [],
+    base: undefined,
+    hasTriggers: 'unknown',
+  };
 }
 
 function targetOf(target: string | undefined, { stages, byName }: StageNames): Stage {

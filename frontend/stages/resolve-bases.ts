@@ -19,29 +19,39 @@ export interface ResolveScope extends PlanScope {
 
 /**
  * Fills in the base of every stage that the roots need, all at once, and puts the triggers of bases before the stages' own steps.
- * Triggers may name images that nothing named before: it goes on until nothing is unresolved. Returns the stages needed, in order.
+ * Triggers may name images that nothing named before: it goes on until nothing is unresolved. Returns the stages needed, in order;
+ * those whose base cannot be had are left without one, and why is among the problems.
  */
 export async function resolveBases(plan: StagePlan, scope: ResolveScope): Promise<readonly Stage[]> {
+  const { problems } = scope;
   const resolve = baseResolver(plan, scope);
+  checkReferences(plan, scope);
   for (;;) {
     const reachable = [...reachableFrom(scope.roots)].sort((a, b) => a.index - b.index);
-    const open = reachable.filter((stage) => stage.parent === undefined && stage.base === undefined);
-    const bases = await settleAll(open.map((stage) => resolve(stage)));
-    for (const [index, base] of bases.entries()) {
-      const stage = open[index];
-      if (stage !== undefined) stage.base = base;
+    const open = reachable.filter(isOpen);
+    const settled = await Promise.allSettled(open.map((stage) => resolve(stage)));
+    for (const [index, stage] of open.entries()) {
+      const base = settled[index];
+      if (base?.status === 'fulfilled') stage.base = base.value;
+      else if (base?.reason instanceof SlipwayError) problems.add(base.reason);
+      else throw base?.reason;
     }
+    if (reachable.some((stage) => isOpen(stage))) return reachable;
     if (!addTriggers(reachable, { plan, dockerfile: scope.dockerfile })) return reachable;
   }
 }
 
-/** All results, or the first error once everything has settled. */
-async function settleAll<Result>(running: readonly Promise<Result>[]): Promise<readonly Result[]> {
-  const settled = await Promise.allSettled(running);
-  return settled.map((outcome) => {
-    if (outcome.status === 'rejected') throw outcome.reason;
-    return outcome.value;
-  });
+function isOpen({ parent, base }: Stage): boolean {
+  return parent === undefined && base === undefined;
+}
+
+/** Every base and `--from` has to be a reference, as BuildKit has it, also where nothing needs it. */
+function checkReferences({ stages }: StagePlan, { dockerfile, problems }: ResolveScope): void {
+  for (const stage of reachableFrom(stages)) {
+    if (stage.parent !== undefined || (stage.baseName === 'scratch' && stage.replacement === undefined)) continue;
+    problems.attempt({ range: stage.range, text: dockerfile.text }, () => referenceOf(stage));
+  }
+  problems.throwIfAny();
 }
 
 function baseResolver(plan: StagePlan, scope: ResolveScope): (stage: Stage) => Promise<StageBase> {

@@ -113,8 +113,8 @@ test('quotes and escapes in flags are taken off, in words they stay', () => {
   });
 });
 
-test('flags are text, not bytes', () => {
-  expect(only('COPY --exclude=à/ü.txt a b')).toMatchObject({ exclude: ['à/ü.txt'] });
+test('every byte of a flag is a character, as in BuildKit', () => {
+  expect(only('COPY --exclude=à/ü.txt a ü')).toMatchObject({ exclude: ['Ã\u00a0/Ã¼.txt'], destination: 'ü' });
 });
 
 test('a no-break space is no space between flags', () => {
