@@ -21,7 +21,10 @@ export function runRootfs(who: Who, rootfs: string, command: readonly string[]):
     '--kill-child',
     ...(who === 'root' ? [] : ['--user', '--map-root-user']),
   ];
-  const setup = `mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"`;
+  // An image leaves names and devices to whoever runs it.
+  const provide =
+    'cp /etc/hosts /etc/resolv.conf "$0/etc/" && mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev"';
+  const setup = `${provide} && exec chroot "$0" "$@"`;
   const whole = ['unshare', ...namespaces, 'sh', '-c', setup, rootfs, ...command];
   const [program = '', ...args] = who === 'root' ? whole : asUser(whole);
   const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
