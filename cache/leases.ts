@@ -2,7 +2,7 @@ import type { Database } from './database.ts';
 import { isProcessIdentity, livenessOf, ownIdentity } from './process-identity.ts';
 
 /** Something in the store that a process uses: what prune must leave alone. */
-export type Resource = `layer:${string}` | `blob:${string}` | `mount:${string}`;
+export type Resource = `layer:${string}` | `blob:${string}` | `mount:${string}` | `git:${string}`;
 
 /** Keeps resources until it is disposed, or its process ends. */
 export type Lease = Disposable;

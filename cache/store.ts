@@ -6,11 +6,12 @@ import { removeLeftovers } from './leftovers.ts';
 import { ownIdentity } from './process-identity.ts';
 
 /** The folders in a store's root. */
-export type StoreFolder = 'blobs/sha256' | 'layers' | 'mounts' | 'tmp';
+export type StoreFolder = 'blobs/sha256' | 'git' | 'layers' | 'mounts' | 'tmp';
 
 /**
  * Everything that outlives a build: `$SLIPWAY_ROOT` with `blobs/sha256` (as in an OCI image layout), `layers` (folders for
- * overlayfs), `mounts` (cache mounts), `tmp` and `slipway.db`. Any number of processes use it at the same time.
+ * overlayfs), `mounts` (cache mounts), `git` (bare repositories), `tmp` and `slipway.db`. Any number of processes use it at the same
+ * time.
  */
 export interface Store extends Disposable {
   readonly root: string;

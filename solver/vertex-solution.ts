@@ -1,5 +1,6 @@
 import type { LayerStack } from '../cache/layers/layer-store.ts';
 import type { CacheKey, CacheRecord, KeyPart, RecordStore } from '../cache/records/record-store.ts';
+import { withoutCredentials } from '../src/core/fetch-url.ts';
 import { cacheKeyOf, type KeyIngredient } from './cache-key.ts';
 import type { GraphNode } from './graph.ts';
 import type { CacheMap, InputKey, Op, OpContext, OpResolver } from './solver.ts';
@@ -209,7 +210,8 @@ export class VertexSolution {
   async #save(record: CacheRecord): Promise<void> {
     const cheapKey = await this.#cheap();
     const keys = cheapKey === undefined ? [record.preciseKey] : [...new Set([cheapKey, record.preciseKey])];
-    this.#services.records.save(keys, record, this.#node.vertex.options.name, await this.#parts());
+    const description = withoutCredentials(this.#node.vertex.options.name);
+    this.#services.records.save(keys, record, description, await this.#parts());
   }
 
   async #parts(): Promise<readonly KeyPart[]> {

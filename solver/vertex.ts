@@ -67,6 +67,10 @@ export interface GitOp {
   readonly checksum?: string;
   readonly keepGitDir: boolean;
   readonly submodules: boolean;
+  /** Files have the time of the commit rather than that of the checkout. */
+  readonly mtime?: 'commit';
+  /** `checksum`, which is a whole commit, is fetched without asking what `ref` means. */
+  readonly fetchByCommit?: boolean;
 }
 
 /** Index of an input, or `scratch` for an empty tree. */

@@ -1,12 +1,13 @@
 import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import { convert } from '../frontend/convert/convert.ts';
 import type { Definition } from '../frontend/frontend.ts';
 import { solve } from '../solver/solve.ts';
 import type { Vertex } from '../solver/vertex.ts';
 import type { BuildOptions, BuildOutcome, BuildRequest } from './build-request.ts';
 import type { BuildContext } from './context/build-context.ts';
+import { openFolderContext } from './context/folder-context.ts';
 import { openBuildInput } from './context/open-build-input.ts';
-import { openContext } from './context/open-context.ts';
 import { formatPlatform, parsePlatform } from './core/platform.ts';
 import type { ProgressEvent, ProgressSink } from './core/progress.ts';
 import { type Engine, openEngine } from './engine.ts';
@@ -62,7 +63,7 @@ async function buildWith(engine: Engine, { request, progress, signal }: Scope): 
   );
   emitWarnings(definitions, progress);
 
-  const context = namedContexts(input.context, { request, engine, contexts });
+  const context = namedContexts(input.context, { request, contexts });
   const roots = definitions.flatMap(({ root }) => (root === 'scratch' ? [] : [root]));
   const stacks = await solve(roots, {
     resolve: engine.opResolver(context),
@@ -102,18 +103,17 @@ function stackOf<Stack>(
 
 interface ContextScope {
   readonly request: BuildRequest;
-  readonly engine: Engine;
   readonly contexts: AsyncDisposableStack;
 }
 
 /** Opens each named context when it is first read, once; `context` is the main one. */
-function namedContexts(main: BuildContext, { request, engine, contexts }: ContextScope) {
+function namedContexts(main: BuildContext, { request, contexts }: ContextScope) {
   const opened = new Map<string, Promise<BuildContext>>([['context', Promise.resolve(main)]]);
   const open = async (name: string) => {
     const where = request.buildContexts[name];
     if (where === undefined) throw new Error(`internal: there is no context ${JSON.stringify(name)}`);
     const description = `the context "${name}"`;
-    const context = await openContext(where, { cwd: request.cwd, description }, engine.contextServices);
+    const context = openFolderContext(resolve(request.cwd, where), { description });
     contexts.use(context);
     return context;
   };

@@ -3,10 +3,11 @@ import { openContentStore } from '../cache/content/file-content-store.ts';
 import { createContentDigester } from '../cache/content-digest.ts';
 import { openDownloadStore } from '../cache/downloads/download-store.ts';
 import { openFileDigests } from '../cache/file-digests.ts';
+import type { GitRepositories } from '../cache/git/git-source.ts';
 import { openImageStore } from '../cache/images/image-store.ts';
 import { createLayerStore } from '../cache/layers/create-layer-store.ts';
 import type { LayerStore } from '../cache/layers/layer-store.ts';
-import { openLeases } from '../cache/leases.ts';
+import { type Leases, openLeases } from '../cache/leases.ts';
 import { openCacheMounts } from '../cache/mounts/folder-cache-mounts.ts';
 import type { RecordStore } from '../cache/records/record-store.ts';
 import { openRecordStore } from '../cache/records/sqlite-record-store.ts';
@@ -80,7 +81,7 @@ export function openEngine(options: EngineOptions): Engine {
     content,
     records: openRecordStore(database),
     images,
-    contextServices: { temporaryPath: () => store.temporaryPath(), fetch, signal },
+    contextServices: { temporaryPath: () => store.temporaryPath(), fetch, git, progress: options.progress, signal },
     opResolver: (context) =>
       createOpResolver({
         layers,
@@ -94,7 +95,8 @@ export function openEngine(options: EngineOptions): Engine {
         blobSource: (from, ref) => images.blobSource(from, ref),
         temporaryPath: () => store.temporaryPath(),
         secret: (id) => readSecret(request, id),
-        sshAgent: (id) => sshAgentOf(request, id),
+        sshAgent: (id) => sshAgentOf(request, id, () => store.temporaryPath()),
+        git,
         entitlements: request.allow,
       }),
     exporter: (output) =>
@@ -135,6 +137,25 @@ function lazyExecutor(
   let executor: Promise<Executor> | undefined;
   const select = async () => {
     const { selectExecutor } = await import('./executor/select-executor.ts');
+/** Loaded when the first repository is needed. */
+function lazyGit(request: BuildRequest, store: Store, leases: Leases): () => Promise<GitRepositories> {
+  let repositories: Promise<GitRepositories> | undefined;
+  const open = async () => {
+    const { openGitRepositories } = await import('../cache/git/open-git-repositories.ts');
+    return openGitRepositories({
+      store,
+      leases,
+      env: request.env,
+      secret: (id) => readSecret(request, id),
+      sshAgent: (id) => sshAgentOf(request, id, () => store.temporaryPath()),
+    });
+  };
+  return () => {
+    repositories ??= open();
+    return repositories;
+  };
+}
+
     return selectExecutor({ isolation, env, ...place(), ...(ociRuntime === undefined ? {} : { ociRuntime }) });
   };
   return () => {

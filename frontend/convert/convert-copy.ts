@@ -1,5 +1,6 @@
 import { type CopyAction, type FileOp, type VertexOptions, vertex } from '../../solver/vertex.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
+import { withoutCredentials } from '../../src/core/fetch-url.ts';
 import type { AddInstruction, CopyInstruction, CopySource } from '../instructions/instruction.ts';
 import { parseChmod } from './chmod.ts';
 import { isRemote, type ReadSource, readHeredocSource, readPathSource, type SourceScope } from './copy-sources.ts';
@@ -154,7 +155,7 @@ function checkChecksum({ checksum, sources }: ExpandedCopy, { kind }: AddInstruc
 
 function historyText(instruction: AddInstruction | CopyInstruction, words: ExpandedCopy): string {
   const sources = words.sources.map((source) =>
-    source.kind === 'path' ? source.path : `<<${source.source.heredoc.name}`,
+    source.kind === 'path' ? withoutCredentials(source.path) : `<<${source.source.heredoc.name}`,
   );
   return [
     instruction.kind === 'add' ? 'ADD' : 'COPY',

@@ -3,6 +3,7 @@ import { SlipwayError } from '../../src/core/errors.ts';
 import { type GitReference, parseGitReference } from '../../src/core/git-reference.ts';
 import type { AddInstruction, CopyInstruction, Heredoc } from '../instructions/instruction.ts';
 import { hasWildcard, isOnlyUseOfFolder } from './context-sources.ts';
+import { gitOpOf } from './git-source.ts';
 import { inlineFile } from './inline-file.ts';
 import { rootedPath } from './paths.ts';
 import type { Root } from './stage-state.ts';
@@ -117,20 +118,11 @@ function gitVertex(git: GitReference, { instruction, checksum, options }: Source
     throw new SlipwayError('SLIPWAY_ADD_INVALID', `checksum mismatch "${checksum}" != "${git.checksum}"`, {
       hint: 'the flag and the URL name different commits: drop one of them',
     });
-  const commit = git.checksum ?? checksum;
-  return vertex(
-    {
-      kind: 'git',
-      url: git.remote,
-      ...(git.ref === undefined ? {} : { ref: git.ref }),
-      ...(git.subdir === undefined ? {} : { subdir: git.subdir }),
-      ...(commit === undefined ? {} : { checksum: commit }),
-      keepGitDir: git.keepGitDir ?? keep ?? false,
-      submodules: git.submodules ?? true,
-    },
-    [],
-    options,
-  );
+  const flags = {
+    ...(keep === undefined ? {} : { keepGitDir: keep }),
+    ...(checksum === undefined ? {} : { checksum }),
+  };
+  return vertex(gitOpOf(git, flags), [], options);
 }
 
 /** Of the digest algorithms that BuildKit knows, the ones with their lengths in hex. */

@@ -1,10 +1,12 @@
 import { type GitOp, type HttpOp, type Vertex, vertex } from '../../solver/vertex.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
+import { withoutCredentials } from '../../src/core/fetch-url.ts';
 import { parseGitReference } from '../../src/core/git-reference.ts';
 import type { ImageConfig } from '../../src/core/image-config.ts';
 import type { ResolvedImage } from '../../src/core/image-source.ts';
 import { normalise, type Platform } from '../../src/core/platform.ts';
 import type { FoundContext, StageBase } from '../stages/stage.ts';
+import { gitOpOf } from './git-source.ts';
 import { emptyImage } from './image-draft.ts';
 import type { Root } from './stage-state.ts';
 
@@ -92,20 +94,16 @@ function contextVertex({ name, context }: FoundContext): Vertex {
     throw new Error(`internal: context ${name} of kind ${context.kind} has no files`);
   const git = parseGitReference(context.url);
   if (git === undefined && context.kind === 'git')
-    throw new SlipwayError('SLIPWAY_CONTEXT_INVALID', `invalid git context ${name}: ${context.url}`, {
-      hint: 'write https://HOST/REPOSITORY.git#REF:FOLDER or git@HOST:REPOSITORY',
-    });
+    throw new SlipwayError(
+      'SLIPWAY_CONTEXT_INVALID',
+      `invalid git context ${name}: ${withoutCredentials(context.url)}`,
+      {
+        hint: 'write https://HOST/REPOSITORY.git#REF:FOLDER or git@HOST:REPOSITORY',
+      },
+    );
   const op: GitOp | HttpOp =
     git === undefined
       ? { kind: 'http', url: context.url, filename: 'context', mode: CONTEXT_FILE_MODE, uid: 0, gid: 0 }
-      : {
-          kind: 'git',
-          url: git.remote,
-          ...(git.ref === undefined ? {} : { ref: git.ref }),
-          ...(git.subdir === undefined ? {} : { subdir: git.subdir }),
-          ...(git.checksum === undefined ? {} : { checksum: git.checksum }),
-          keepGitDir: git.keepGitDir ?? false,
-          submodules: git.submodules ?? true,
-        };
-  return vertex(op, [], { name: `[context ${name}] ${context.url}` });
+      : gitOpOf(git);
+  return vertex(op, [], { name: `[context ${name}] ${withoutCredentials(context.url)}` });
 }

@@ -1,9 +1,8 @@
-import { SlipwayError } from '../../src/core/errors.ts';
 import type { OpResolver } from '../solver.ts';
-import type { Vertex } from '../vertex.ts';
 import { createDiffOp } from './diff-op.ts';
 import { createExecOp } from './exec-op.ts';
 import { createFileOp } from './file-op.ts';
+import { createGitOp } from './git-op.ts';
 import { createHttpOp } from './http-op.ts';
 import { createImageOp } from './image-op.ts';
 import { createLocalOp } from './local-op.ts';
@@ -22,7 +21,7 @@ export function createOpResolver(services: OpServices): OpResolver {
       case 'http':
         return createHttpOp(op, services);
       case 'git':
-        throw unsupported(vertex, `checking out ${op.url}`);
+        return createGitOp(op, services);
       case 'exec':
         return createExecOp(op, vertex, services);
       case 'file':
@@ -35,9 +34,4 @@ export function createOpResolver(services: OpServices): OpResolver {
         throw new Error(`internal: unknown op ${JSON.stringify(op satisfies never)}`);
     }
   };
-}
-
-function unsupported({ options }: Vertex, what: string): SlipwayError {
-  const error = new SlipwayError('SLIPWAY_OP_UNSUPPORTED', `${options.name}: ${what} is not supported`);
-  return options.source === undefined ? error : error.at(options.source);
 }

@@ -1,6 +1,7 @@
 import type { ContentStore } from '../../cache/content/content-store.ts';
 import type { ContentDigester } from '../../cache/content-selection.ts';
 import type { DownloadStore } from '../../cache/downloads/download-store.ts';
+import type { GitRepositories } from '../../cache/git/git-source.ts';
 import type { BlobSource, LayerStore } from '../../cache/layers/layer-store.ts';
 import type { CacheMountStore } from '../../cache/mounts/cache-mount-store.ts';
 import type { Executor } from '../../src/core/executor.ts';
@@ -15,6 +16,8 @@ export interface OpServices {
   /** What URLs gave before, and what fetches them. */
   readonly downloads: DownloadStore;
   readonly fetch: typeof fetch;
+  /** Remote repositories, opened when the first is needed. */
+  git(): Promise<GitRepositories>;
   /** The executor, found when the first process is to run. Rejects with a `SlipwayError` that says what this machine lacks. */
   executor(): Promise<Executor>;
   /** The files behind `LocalOp.name`; rejects with a `SlipwayError` for a context that cannot be read. Memoised by the engine. */

@@ -1,4 +1,6 @@
+import type { GitRepositories } from '../../cache/git/git-source.ts';
 import type { FileTree } from '../core/file-tree.ts';
+import type { ProgressSink } from '../core/progress.ts';
 
 /** The files that a Dockerfile may read under one context name. Disposing removes what was fetched or unpacked for it. */
 export interface BuildContext extends AsyncDisposable {
@@ -25,5 +27,9 @@ export interface ContextServices {
   /** Gives a path that does not exist yet, below which fetched and unpacked files are kept. */
   temporaryPath(): string;
   readonly fetch: typeof fetch;
+  /** Remote repositories, opened when the first is needed. */
+  git(): Promise<GitRepositories>;
+  /** Is told of what takes long. */
+  readonly progress: ProgressSink;
   readonly signal: AbortSignal;
 }

@@ -1,12 +1,12 @@
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SlipwayError } from '../core/errors.ts';
 import { withoutCredentials } from '../core/fetch-url.ts';
-import { parseGitReference } from '../core/git-reference.ts';
 import type { BuildContext, ContextServices, DockerfileText } from './build-context.ts';
 import { peek, readText } from './byte-stream.ts';
 import { fetchBytes, isHttpUrl } from './fetch-bytes.ts';
 import { openFolderContext } from './folder-context.ts';
-import { openContext } from './open-context.ts';
+import { openGitContext, parseGitContext } from './git-context.ts';
 import { DOCKERFILE_LIMIT, readDockerfile, readDockerfileIn } from './read-dockerfile.ts';
 
 /** What `slipway build` was told of the context and the Dockerfile; see `BuildRequest`. */
@@ -15,6 +15,7 @@ export interface BuildInputRequest {
   readonly file?: string;
   readonly cwd: string;
   readonly stdin?: AsyncIterable<Uint8Array>;
+  readonly buildArgs?: Readonly<Record<string, string>>;
 }
 
 /** The context and the Dockerfile of a build. The caller disposes the context. */
@@ -37,13 +38,19 @@ export async function openBuildInput(request: BuildInputRequest, services: Conte
     const message = 'the context and the Dockerfile cannot both come from standard input';
     throw new SlipwayError('SLIPWAY_CONTEXT_INVALID', message, { hint: 'give one of them as a path' });
   }
-  if (parseGitReference(context) !== undefined) {
-    const opened = await openContext(context, { cwd, description: DESCRIPTION }, services);
-    return withDockerfile(opened, request, services);
+  const git = isFolder(resolve(cwd, context)) ? undefined : parseGitContext(context);
+  if (git !== undefined) {
+    const options = { description: DESCRIPTION, buildArgs: request.buildArgs ?? {} };
+    return withDockerfile(await openGitContext(git, options, services), request, services);
   }
   if (isHttpUrl(context))
     return openStream(fetchBytes(context, services), withoutCredentials(context), request, services);
   return openFolder(request, services);
+}
+
+/** Whether a path is one; a URL that happens to be one too is the path, as docker has it. */
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 async function openFolder(request: BuildInputRequest, services: ContextServices): Promise<BuildInput> {

@@ -1,4 +1,5 @@
 import { SlipwayError } from './errors.ts';
+import { withoutCredentials } from './fetch-url.ts';
 import { parseGoBoolean } from './go-literals.ts';
 
 /** A Git repository as BuildKit's URLs name it: `https://host/repo.git#ref:folder`, `git@host:repo.git?branch=main&subdir=folder`. */
@@ -12,6 +13,10 @@ export interface GitReference {
   readonly checksum?: string;
   readonly keepGitDir?: boolean;
   readonly submodules?: boolean;
+  /** Files have the time of the commit rather than that of the checkout. */
+  readonly mtime?: 'commit';
+  /** The server is asked for the commit of `checksum` itself, and not what `ref` means there. */
+  readonly fetchByCommit?: boolean;
 }
 
 const SCHEME = /^([a-zA-Z0-9]+):\/\//;
@@ -79,8 +84,7 @@ function withQuery(reference: GitReference, query: URLSearchParams, text: string
   if (reference.subdir !== undefined && subdir !== reference.subdir)
     throw invalid(`subdir conflicts: ${JSON.stringify(reference.subdir)} vs ${JSON.stringify(values.subdir)}`);
   const flag = (key: string) => flagOf(key, values[key], invalid);
-  const [keepGitDir, submodules] = [flag('keep-git-dir'), flag('submodules')];
-  flag('fetch-by-commit');
+  const [keepGitDir, submodules, fetchByCommit] = [flag('keep-git-dir'), flag('submodules'), flag('fetch-by-commit')];
   const checksum = values.commit ?? values.checksum;
   return {
     remote: reference.remote,
@@ -89,6 +93,8 @@ function withQuery(reference: GitReference, query: URLSearchParams, text: string
     ...(checksum === undefined ? {} : { checksum }),
     ...(keepGitDir === undefined ? {} : { keepGitDir }),
     ...(submodules === undefined ? {} : { submodules }),
+    ...(values.mtime === 'commit' ? { mtime: 'commit' } : {}),
+    ...(fetchByCommit ? { fetchByCommit } : {}),
   };
 }
 
@@ -117,9 +123,4 @@ function flagOf(key: string, value: string | undefined, invalid: Invalid): boole
   const read = value === '' ? true : parseGoBoolean(value);
   if (read === undefined) throw invalid(`invalid ${key} value: ${JSON.stringify(value)}`);
   return read;
-}
-
-/** A URL as it may be shown: without user and password. */
-function withoutCredentials(text: string): string {
-  return text.replace(/:\/\/[^/@]*@/, '://');
 }

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { ContextServices } from '../../src/context/build-context.ts';
 import { type BytePath, displayPath } from '../../src/core/byte-path.ts';
 import type { FileTree } from '../../src/core/file-tree.ts';
+import { silentProgress } from '../../src/core/progress.ts';
 
 /** A new folder with these files: text, or `-> target` for a symlink; a name that ends in a slash is an empty folder. */
 export function folderOf(files: Readonly<Record<string, string>>): string {
@@ -36,7 +37,13 @@ export function contextServices(answers: Readonly<Record<string, Uint8Array | nu
     if (typeof answer === 'number') return new Response('', { status: answer });
     return new Response(new Uint8Array(answer));
   };
-  return { temporaryPath: () => join(folder, String(count++)), fetch: respond, signal: new AbortController().signal };
+  return {
+    temporaryPath: () => join(folder, String(count++)),
+    fetch: respond,
+    git: () => Promise.reject(new Error('no repositories here')),
+    progress: silentProgress,
+    signal: new AbortController().signal,
+  };
 }
 
 /** Bytes as they come from a pipe: in small pieces. */

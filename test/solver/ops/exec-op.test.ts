@@ -97,6 +97,7 @@ function services(executor: Executor, more: Partial<OpServices> = {}): OpService
     cacheMounts: openCacheMounts(store),
     downloads: { lookup: () => undefined, save: () => {} },
     fetch,
+    git: () => Promise.reject(new Error('no repositories here')),
     executor: async () => executor,
     context: async () => ({
       tree: openFolderTree(toBytePath(contextFolder), compileIgnorePatterns([], '.dockerignore')),
