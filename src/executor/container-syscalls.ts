@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
 import { constants } from 'node:os';
+import { loadKoffi } from '../core/load-koffi.ts';
 
 /** The system calls of the executor alone, by koffi as those of core/syscalls.ts. They throw Errors with `code` and `syscall`. */
 export interface ContainerSyscalls {
@@ -38,7 +38,7 @@ export function containerSyscalls(): ContainerSyscalls {
 const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number as number, name]));
 
 function load(): ContainerSyscalls {
-  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  const koffi = loadKoffi();
   const libc = koffi.load('libc.so.6');
   // These have no wrapper in older C libraries, and their numbers are the same on every architecture.
   const openat2 = libc.func('syscall', 'long', ['long', 'long', 'const uint8_t*', 'const uint8_t*', 'ulong']);

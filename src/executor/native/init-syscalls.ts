@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
 import { constants } from 'node:os';
+import { loadKoffi } from '../../core/load-koffi.ts';
 
 /** The system calls of the init alone. They run on its main thread, which is the one that becomes the command, and throw Errors with `code`. */
 export interface InitSyscalls {
@@ -120,7 +120,7 @@ const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number])
 
 /** Loads koffi. */
 export function loadInitSyscalls(): InitSyscalls {
-  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  const koffi = loadKoffi();
   const libc = koffi.load('libc.so.6');
   const errno = () => ERRNO_NAMES.get(koffi.errno()) ?? `E${koffi.errno()}`;
   const check = (result: number, call: string, object: string | number): number => {

@@ -1,5 +1,5 @@
 import { closeSync, readSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { loadKoffi } from '../../core/load-koffi.ts';
 import { containerSyscalls } from '../container-syscalls.ts';
 import type { SeccompProfile, SeccompRule } from './default-profile.ts';
 
@@ -53,7 +53,7 @@ interface Library {
 }
 
 function loadLibrary(): Library | undefined {
-  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  const koffi = loadKoffi();
   let library: ReturnType<typeof koffi.load>;
   try {
     library = koffi.load('libseccomp.so.2');
