@@ -6,6 +6,7 @@ import { SlipwayError } from '../../src/core/errors.ts';
 import type { FileEntry } from '../../src/core/file-tree.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
 import { TarReader, type TarVisitor } from '../tar/tar-reader.ts';
+import { isZeros } from '../tar/zeros.ts';
 import { blobTar } from './blob-tar.ts';
 import { type LayerFolderOptions, LayerFolderWriter, type WrittenFolder } from './layer-folder-writer.ts';
 import { parentOf, rootedPath } from './layer-path.ts';
@@ -66,6 +67,10 @@ class UnpackVisitor implements TarVisitor {
 
   data(bytes: Buffer): void {
     if (this.#file === undefined) return;
+    if (isZeros(bytes)) {
+      this.#place += bytes.length;
+      return;
+    }
     for (let done = 0; done < bytes.length; ) {
       const written = writeSync(this.#file.descriptor, bytes, done, bytes.length - done, this.#place);
       done += written;

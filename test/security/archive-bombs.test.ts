@@ -1,0 +1,118 @@
+import { spawnSync } from 'node:child_process';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { archiveOf, item, paxHeader, rawHeader, TRAILER } from '../cache/tar/archives.ts';
+import { describeWhere, root } from '../rig/requirements.ts';
+import { type HostileRig, openHostileRig, WAYS } from './hostile-rig.ts';
+
+const MEGABYTE = 1024 * 1024;
+const BYTES = 512 * MEGABYTE;
+
+/** A tar of one file of zeros, packed: pieces of it are packed on their own, which every reader takes as one. */
+function bomb(pack: (bytes: Buffer) => Buffer): Buffer {
+  const header = rawHeader({ name: 'zeros', size: `${BYTES.toString(8).padStart(11, '0')}\0` });
+  const zeros = pack(Buffer.alloc(16 * MEGABYTE));
+  return Buffer.concat([pack(header), ...Array.from({ length: BYTES / (16 * MEGABYTE) }, () => zeros), pack(TRAILER)]);
+}
+
+/** A frame of anything that is not zero, so that no hole saves the disk. */
+function noisyBomb(): Buffer {
+  const header = rawHeader({ name: 'noise', size: `${BYTES.toString(8).padStart(11, '0')}\0` });
+  const noise = gzipSync(Buffer.alloc(16 * MEGABYTE, 'noise'));
+  return Buffer.concat([gzipSync(header), ...Array.from({ length: BYTES / (16 * MEGABYTE) }, () => noise)]);
+}
+
+const packedWith = (program: string) => (bytes: Buffer) =>
+  spawnSync(program, ['-9c'], { input: bytes, maxBuffer: 64 * MEGABYTE }).stdout;
+
+describeWhere('an archive that becomes far larger than it is', [root], () => {
+  let rig: HostileRig;
+  beforeAll(() => {
+    rig = openHostileRig();
+    process.env.SLIPWAY_EXPANSION_LIMIT = '0.1';
+  });
+  afterAll(() => rig[Symbol.dispose]());
+  afterAll(() => {
+    delete process.env.SLIPWAY_EXPANSION_LIMIT;
+  });
+
+  const usedBytes = () =>
+    Number(spawnSync('du', ['-s', '-B1', `${rig.folder}/store`], { encoding: 'utf8' }).stdout.split('\t')[0]);
+
+  it.each([
+    ['gzip', bomb(gzipSync)],
+    ['zstd', bomb((bytes) => zstdCompressSync(bytes))],
+    ['bzip2', bomb(packedWith('bzip2'))],
+    ['xz', bomb(packedWith('xz'))],
+    ['gzip of noise', noisyBomb()],
+  ])('is stopped soon as an ADD source packed with %s', async (_name, archive) => {
+    const before = usedBytes();
+    const outcome = await rig.apply(archive, 'ADD source');
+    expect([outcome.refused, outcome.message]).toEqual([
+      'SLIPWAY_ARCHIVE_TOO_LARGE',
+      expect.stringMatching(/^archive becomes more than 107374182.4 bytes/),
+    ]);
+    expect(usedBytes() - before).toBeLessThan(300 * MEGABYTE);
+  });
+
+  it('is stopped as a base layer', async () => {
+    const outcome = await rig.apply(
+      Buffer.concat([rawHeader({ name: 'z', size: '04000000000\0' }), Buffer.alloc(BYTES)]),
+      'base layer',
+    );
+    expect(outcome.refused).toBe('SLIPWAY_ARCHIVE_TOO_LARGE');
+  });
+
+  it.each(WAYS)('is stopped where it is a sparse file (%s)', async (way) => {
+    const sparse = [
+      paxHeader(['GNU.sparse.map=', `GNU.sparse.size=${2 ** 40}`, 'GNU.sparse.name=s']),
+      rawHeader({}),
+      TRAILER,
+    ];
+    expect((await rig.apply(Buffer.concat(sparse), way)).refused).toBe('SLIPWAY_ARCHIVE_TOO_LARGE');
+  });
+
+  it('is taken where the limit is lifted, and takes no room for its zeros', async () => {
+    process.env.SLIPWAY_EXPANSION_LIMIT = 'off';
+    try {
+      const before = usedBytes();
+      const outcome = await rig.apply(archiveOf([item({ path: 'small' }, 'x')]), 'ADD source');
+      expect(outcome.refused).toBeUndefined();
+      const large = await rig.apply(bomb(gzipSync), 'ADD source');
+      expect(large.files).toEqual(['-644 zeros']);
+      expect(usedBytes() - before).toBeLessThan(50 * MEGABYTE);
+    } finally {
+      process.env.SLIPWAY_EXPANSION_LIMIT = '0.1';
+    }
+  });
+
+  it('says that a limit is no number', async () => {
+    process.env.SLIPWAY_EXPANSION_LIMIT = 'much';
+    try {
+      expect((await rig.apply(bomb(gzipSync), 'ADD source')).refused).toBe('SLIPWAY_OPTION_INVALID');
+    } finally {
+      process.env.SLIPWAY_EXPANSION_LIMIT = '0.1';
+    }
+  });
+});
+
+describeWhere('an archive of very many entries', [root], () => {
+  let rig: HostileRig;
+  beforeAll(() => {
+    rig = openHostileRig();
+  });
+  afterAll(() => rig[Symbol.dispose]());
+
+  const count = process.env.SLIPWAY_HEAVY === '1' ? 1_000_000 : 20_000;
+
+  it.each(WAYS)(`is read in time and memory that grow with it (%s, ${count} entries)`, async (way) => {
+    const names = Array.from({ length: count }, (_, at) => item({ path: `d${at % 100}/f${at}` }));
+    const archive = archiveOf(names);
+    names.length = 0;
+    const before = process.memoryUsage().rss;
+    const { seconds, refused } = await rig.apply(archive, way);
+    expect(refused).toBeUndefined();
+    expect(seconds).toBeLessThan(10 + count / 5_000);
+    expect(process.memoryUsage().rss - before).toBeLessThan(200 * MEGABYTE + count * 3_000);
+  });
+});
