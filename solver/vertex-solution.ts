@@ -39,7 +39,7 @@ export class VertexSolution {
   readonly #op: Op;
   readonly #context: OpContext;
   /** Whether the cache is to be ignored here or above: then a cheap key says nothing of what the inputs have become. */
-  readonly #renewed: boolean;
+  readonly #mayBeStale: boolean;
   readonly #consumers = new Set<VertexSolution>();
 
   #cacheMap: Promise<CacheMap> | undefined;
@@ -56,7 +56,7 @@ export class VertexSolution {
     this.#step = step;
     this.#op = resolveOp(node.vertex, services.resolve);
     this.#context = { signal: services.work.signal, progress: step.sink, stepId: step.id };
-    this.#renewed = node.ignoreCache || inputs.some((input) => input.#renewed);
+    this.#mayBeStale = node.ignoreCache || inputs.some((input) => input.#mayBeStale);
     for (const input of inputs) input.#consumers.add(this);
     if (!this.#isLocal) step.plan();
   }
@@ -80,8 +80,8 @@ export class VertexSolution {
   }
 
   async #find(): Promise<Solved> {
-    if (this.#node.ignoreCache) return this.#run();
-    const byCheapKey = this.#renewed ? undefined : await this.#cheapRecord();
+    if (await this.#isRenewed()) return this.#run();
+    const byCheapKey = this.#mayBeStale ? undefined : await this.#cheapRecord();
     if (byCheapKey !== undefined && this.#services.isDurable(byCheapKey.stack)) return this.#hit(byCheapKey);
     for (const input of this.#inputs) input.#anticipate();
     const key = await this.#expected();
@@ -89,6 +89,18 @@ export class VertexSolution {
     if (byPreciseKey === undefined || !this.#services.isDurable(byPreciseKey.stack)) return this.#run();
     if (key !== (await this.#cheap())) await this.#save(byPreciseKey);
     return this.#hit(byPreciseKey);
+  }
+
+  /**
+   * Whether the result must be made again: because it is asked for, or because it is to stand on one that is. The key of such an input is
+   * the one that it always had, so a record would be found, with what the input was before. What is read by content is found by it.
+   */
+  async #isRenewed(): Promise<boolean> {
+    if (this.#node.ignoreCache || !this.#mayBeStale) return this.#node.ignoreCache;
+    const map = await this.#map();
+    for (const [index, input] of this.#inputs.entries())
+      if (readOf(map, index).by === 'definition' && (await input.#isRenewed())) return true;
+    return false;
   }
 
   #hit(record: CacheRecord): Solved {
@@ -129,9 +141,9 @@ export class VertexSolution {
   }
 
   async #solveUnlessRecorded(): Promise<void> {
-    if (!this.#renewed && (await this.#cheapRecord()) !== undefined) return;
+    if (!this.#mayBeStale && (await this.#cheapRecord()) !== undefined) return;
     for (const input of this.#inputs) input.#anticipate();
-    if (!this.#node.ignoreCache && this.#lookup(await this.#expected()) !== undefined) return;
+    if (!(await this.#isRenewed()) && this.#lookup(await this.#expected()) !== undefined) return;
     await this.solve();
   }
 
@@ -153,8 +165,8 @@ export class VertexSolution {
   }
 
   async #expect(): Promise<CacheKey | undefined> {
-    if (this.#node.ignoreCache) return (await this.solve()).preciseKey;
-    const record = this.#renewed ? undefined : await this.#cheapRecord();
+    if (await this.#isRenewed()) return (await this.solve()).preciseKey;
+    const record = this.#mayBeStale ? undefined : await this.#cheapRecord();
     if (record !== undefined) return record.preciseKey;
     return this.#keyOf((input, read, index) =>
       read.by === 'content' ? this.#content(index, read) : input.#expected().then(definition),

@@ -65,6 +65,7 @@ async function buildWith(engine: Engine, { request, progress, signal }: Scope): 
 
   const context = namedContexts(input.context, { request, contexts });
   const roots = definitions.flatMap(({ root }) => (root === 'scratch' ? [] : [root]));
+  engine.emptyRenewedCaches(roots);
   const stacks = await solve(roots, {
     resolve: engine.opResolver(context),
     records: engine.records,
@@ -82,6 +83,7 @@ async function buildWith(engine: Engine, { request, progress, signal }: Scope): 
   const exported = await runExporters(exporters, results, {
     layers: engine.layers,
     content: engine.content,
+    describe: (stack) => engine.records.describe(stack),
     now: Date.now(),
     ...(epoch === undefined ? {} : { epoch }),
     progress,

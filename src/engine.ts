@@ -11,10 +11,12 @@ import { type Leases, openLeases } from '../cache/leases.ts';
 import { openCacheMounts } from '../cache/mounts/folder-cache-mounts.ts';
 import type { RecordStore } from '../cache/records/record-store.ts';
 import { openRecordStore } from '../cache/records/sqlite-record-store.ts';
-import { openStore } from '../cache/store.ts';
+import { openStore, type Store } from '../cache/store.ts';
+import { emptyRenewedCaches } from '../solver/ops/exec/empty-caches.ts';
 import { createOpResolver } from '../solver/ops/op-resolver.ts';
 import type { ContextFiles } from '../solver/ops/services.ts';
 import type { OpResolver } from '../solver/solver.ts';
+import type { Vertex } from '../solver/vertex.ts';
 import type { BuildRequest } from './build-request.ts';
 import type { BuildContext, ContextServices } from './context/build-context.ts';
 import type { Executor } from './core/executor.ts';
@@ -46,6 +48,8 @@ export interface Engine extends Disposable {
   readonly contextServices: ContextServices;
   /** Behaviour for the vertices of this build; `context` opens the named contexts. */
   opResolver(context: (name: string) => Promise<BuildContext>): OpResolver;
+  /** Empties the cache mounts of the RUNs that are to be run again whatever the cache has. */
+  emptyRenewedCaches(roots: readonly Vertex[]): void;
   exporter(output: OutputSpec): Exporter;
 }
 
@@ -75,6 +79,8 @@ export function openEngine(options: EngineOptions): Engine {
     scratchDir: store.temporaryPath(),
     xattrs: layers.overlayXattrPrefix() === 'user.overlay.' ? 'user' : 'trusted',
   }));
+  const git = lazyGit(request, store, leases);
+  const cacheMounts = openCacheMounts(store);
   const pushImage = createPushImage({ connect, content, imageStore, layers });
   return {
     layers,
@@ -87,18 +93,19 @@ export function openEngine(options: EngineOptions): Engine {
         layers,
         content,
         digestContent: createContentDigester(openFileDigests(database)),
-        cacheMounts: openCacheMounts(store),
+        cacheMounts,
         downloads: openDownloadStore(database),
         fetch,
+        git,
         executor,
         context: context satisfies (name: string) => Promise<ContextFiles>,
         blobSource: (from, ref) => images.blobSource(from, ref),
         temporaryPath: () => store.temporaryPath(),
         secret: (id) => readSecret(request, id),
         sshAgent: (id) => sshAgentOf(request, id, () => store.temporaryPath()),
-        git,
         entitlements: request.allow,
       }),
+    emptyRenewedCaches: (roots) => emptyRenewedCaches(roots, cacheMounts),
     exporter: (output) =>
       createExporter(output, exporterRequest(request), {
         cwd: request.cwd,
@@ -130,13 +137,6 @@ function registryConnection({ env }: BuildRequest, opened: DisposableStack) {
   };
 }
 
-function lazyExecutor(
-  { isolation, ociRuntime, env }: BuildRequest,
-  place: () => Pick<ExecutorChoice, 'stateDir' | 'scratchDir' | 'xattrs'>,
-): () => Promise<Executor> {
-  let executor: Promise<Executor> | undefined;
-  const select = async () => {
-    const { selectExecutor } = await import('./executor/select-executor.ts');
 /** Loaded when the first repository is needed. */
 function lazyGit(request: BuildRequest, store: Store, leases: Leases): () => Promise<GitRepositories> {
   let repositories: Promise<GitRepositories> | undefined;
@@ -156,6 +156,13 @@ function lazyGit(request: BuildRequest, store: Store, leases: Leases): () => Pro
   };
 }
 
+function lazyExecutor(
+  { isolation, ociRuntime, env }: BuildRequest,
+  place: () => Pick<ExecutorChoice, 'stateDir' | 'scratchDir' | 'xattrs'>,
+): () => Promise<Executor> {
+  let executor: Promise<Executor> | undefined;
+  const select = async () => {
+    const { selectExecutor } = await import('./executor/select-executor.ts');
     return selectExecutor({ isolation, env, ...place(), ...(ociRuntime === undefined ? {} : { ociRuntime }) });
   };
   return () => {

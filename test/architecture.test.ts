@@ -15,6 +15,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/image': ['src/core', 'cache', 'src/registry'],
   'src/export': ['src/core', 'cache', 'src/image', 'src/registry'],
   'src/executor': ['src/core'],
+  'src/ssh-agent': ['src/core'],
   'src/progress': ['src/core'],
   'src/cli': [
     'src/core',

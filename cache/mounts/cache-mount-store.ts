@@ -6,7 +6,7 @@ export interface CacheMountRequest {
   readonly id: string;
   /** `locked`: one user at a time, others wait. `private`: a folder of one's own while another uses it. `shared`: all at once. */
   readonly sharing: 'shared' | 'private' | 'locked';
-  /** Attributes of the folder when it is made. */
+  /** Attributes of the folder when it is made; one with a seed has the seed's own. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
@@ -17,8 +17,13 @@ export interface CacheMountRequest {
 export interface CacheMountSeed {
   /** Tells seeds apart, such as a content digest of what is copied. */
   readonly identity: string;
-  /** What a new folder has in it, paths from `/`; asked for only if one is made. */
-  entries(): Promise<readonly TreeEntry[]>;
+  /** The attributes of a new folder, and what it has in it, paths from `/`; asked for only if one is made. */
+  content(): Promise<CacheMountContent>;
+}
+
+export interface CacheMountContent {
+  readonly root: { readonly mode: number; readonly uid: number; readonly gid: number };
+  readonly entries: readonly TreeEntry[];
 }
 
 /** A folder in use. Disposing lets others that wait for it go on; its contents stay. */
@@ -30,4 +35,6 @@ export interface CacheMount extends Disposable {
 export interface CacheMountStore {
   /** Waits for its turn where the sharing asks for it; a wait ends with the signal, and with the process that it waits for. */
   acquire(request: CacheMountRequest, signal: AbortSignal): Promise<CacheMount>;
+  /** Empties every folder of the id, with whatever attributes and seed; those that a living process uses are left alone. */
+  empty(id: string): void;
 }

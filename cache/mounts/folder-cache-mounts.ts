@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { digestOfJson, hexOf } from '../../src/core/digest.ts';
 import { errnoOf } from '../../src/core/errors.ts';
@@ -14,24 +14,38 @@ const POLL = 50;
 const CONTENT = 'content';
 
 /**
- * Cache mounts as folders `mounts/<hash>-<n>/content`: `n` above 0 are those that `private` and `shared` users got because others
- * were in the way. Who is using which stands in the store's leases, so that a process that dies lets go of its own.
+ * Cache mounts as folders `mounts/<hash of the id>-<hash of the rest>-<n>/content`: `n` above 0 are those that `private` and `shared`
+ * users got because others were in the way. Who is using which stands in the store's leases, so that a process that dies lets go of its own.
  */
 export function openCacheMounts(store: Store): CacheMountStore {
   const leases = openLeases(store.database);
   return {
     async acquire(request, signal) {
       const { id, mode, uid, gid, seed, sharing } = request;
-      const hash = hexOf(digestOfJson({ id, mode, uid, gid, seed: seed?.identity }));
+      const rest = hexOf(digestOfJson(seed === undefined ? { mode, uid, gid } : { seed: seed.identity }));
       for (let slot = 0; ; slot = sharing === 'locked' ? 0 : slot + 1) {
         signal.throwIfAborted();
-        const name = `${hash}-${slot}`;
+        const name = `${hashOfId(id)}-${rest.slice(0, 16)}-${slot}`;
         const lease = leases.tryHold(`mount:${name}`, sharing === 'shared' ? 'shared' : 'exclusive');
         if (lease !== undefined) return await openFolder(store, { name, request, lease, signal });
         if (sharing === 'locked') await setTimeout(POLL, undefined, { signal });
       }
     },
+    empty(id) {
+      const mounts = store.folder('mounts');
+      for (const name of readdirSync(mounts)) {
+        if (!name.startsWith(`${hashOfId(id)}-`)) continue;
+        using lease = leases.tryHold(`mount:${name}`, 'exclusive');
+        // Whoever uses it now began before, and keeps what it has.
+        if (lease !== undefined) renameSync(`${mounts}/${name}`, store.temporaryPath());
+      }
+    },
   };
+}
+
+/** Short enough for a name with the rest beside it. */
+function hashOfId(id: string): string {
+  return hexOf(digestOfJson({ id })).slice(0, 48);
 }
 
 interface FolderRequest {
@@ -58,16 +72,13 @@ async function makeFolder(
   folder: string,
   { request, signal }: { readonly request: CacheMountRequest; readonly signal: AbortSignal },
 ): Promise<void> {
-  const { mode, uid, gid, seed } = request;
+  const seeded = await request.seed?.content();
+  const { mode, uid, gid } = seeded?.root ?? request;
   const temporary = store.temporaryPath();
   const content = `${temporary}/${CONTENT}`;
   mkdirSync(content, { recursive: true, mode: 0o700 });
-  if (seed !== undefined)
-    await writeTree(
-      await seed.entries(),
-      { root: content, prefix: overlayXattrPrefixOf(store), below: undefined },
-      signal,
-    );
+  if (seeded !== undefined)
+    await writeTree(seeded.entries, { root: content, prefix: overlayXattrPrefixOf(store), below: undefined }, signal);
   if (uid !== 0 || gid !== 0) chownSync(content, uid, gid);
   chmodSync(content, mode);
   try {

@@ -31,6 +31,12 @@ export function openRecordStore(database: Database): SqliteRecordStore {
       noteUse(database, row);
       return recordOf(row);
     },
+    describe(stack) {
+      const row: Row = database
+        .statement('SELECT description FROM records WHERE stack = ? ORDER BY id DESC LIMIT 1')
+        .get(stack.join(','));
+      return typeof row?.description === 'string' ? row.description : undefined;
+    },
     save(keys, record, description, parts) {
       const packed = packKeyParts(parts);
       database.transaction(() => insertRecord(database, keys, { record, description, packed }));

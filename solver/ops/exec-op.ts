@@ -5,6 +5,7 @@ import type { Op, OpContext } from '../solver.ts';
 import type { ExecOp, Vertex } from '../vertex.ts';
 import { requireAllowed } from './exec/entitlements.ts';
 import { execCacheMap } from './exec/exec-key.ts';
+import { makeKernelFolders } from './exec/kernel-folders.ts';
 import { captureOutput } from './exec/output.ts';
 import { type PreparedMounts, prepareMounts } from './exec/prepare-mounts.ts';
 import type { OpServices } from './services.ts';
@@ -29,6 +30,7 @@ export function createExecOp(op: ExecOp, vertex: Vertex, services: OpServices): 
       const { lowerDirs } = held.use(await services.layers.mount(root, context.signal));
       const layer = held.use(await services.layers.prepare());
       const writable = { lowerDirs, upperDir: layer.upperDir, workDir: layer.workDir };
+      makeKernelFolders(writable);
       await run(op, { services, context, mounts, writable });
       return [...root, await layer.commit()];
     },

@@ -38,6 +38,8 @@ export interface AssembleOptions {
   readonly layers: LayerStore;
   readonly content: ContentStore;
   readonly form: ImageForm;
+  /** What made a result, for layers that the history says nothing of. */
+  readonly describe?: (stack: LayerStack) => string | undefined;
   /** Milliseconds since 1970. */
   readonly now: number;
   /** Seconds since 1970: SOURCE_DATE_EPOCH of the build. */
@@ -111,6 +113,7 @@ function completeConfig(result: PlatformResult, layers: readonly LayerBlob[], op
   const history = completeHistory(result.config.history, {
     // Known by now, because their blobs were made; a cached build gives the times, and so the image, that it gave before.
     layerTimes: result.stack.map((layer) => options.layers.createdAt(layer)),
+    nameLayer: (index) => options.describe?.(result.stack.slice(0, index + 1)),
     now: options.now,
     ...(epoch === undefined ? {} : { epoch }),
   });

@@ -3,6 +3,8 @@ import type { HistoryEntry } from '../core/image-config.ts';
 export interface HistoryOptions {
   /** When each layer was made, lowest first, milliseconds since 1970; undefined where nobody knows. */
   readonly layerTimes: readonly (number | undefined)[];
+  /** What made a layer that no entry stands for, by its index; undefined where nobody knows. */
+  readonly nameLayer?: (index: number) => string | undefined;
   /** Milliseconds since 1970: the time of what has no time of its own. */
   readonly now: number;
   /** Seconds since 1970: the time of every entry that this build adds (SOURCE_DATE_EPOCH). */
@@ -15,7 +17,7 @@ export interface HistoryOptions {
  * image and keep it.
  */
 export function completeHistory(history: readonly HistoryEntry[], options: HistoryOptions): readonly HistoryEntry[] {
-  const matched = matchLayers(history, options.layerTimes.length);
+  const matched = matchLayers(history, options);
   const timed = fillTimes(layerTimes(matched, options), isoTime(options.now));
   if (options.epoch === undefined) return timed;
   const epoch = isoTime(options.epoch * 1000);
@@ -23,15 +25,19 @@ export function completeHistory(history: readonly HistoryEntry[], options: Histo
 }
 
 /** Gives layers without an entry one at the end, and takes entries that stand for a layer too many as empty. */
-function matchLayers(history: readonly HistoryEntry[], layers: number): HistoryEntry[] {
+function matchLayers(history: readonly HistoryEntry[], { layerTimes, nameLayer }: HistoryOptions): HistoryEntry[] {
+  const layers = layerTimes.length;
   let used = 0;
   const matched = history.map((entry): HistoryEntry => {
     if (entry.empty_layer) return entry;
     return ++used > layers ? { ...entry, empty_layer: true } : entry;
   });
-  const missing = Math.max(layers - used, 0);
-  const entry = { created_by: 'created by slipway', comment: 'the image had fewer history entries than layers' };
-  return [...matched, ...Array.from({ length: missing }, () => entry)];
+  for (; used < layers; used++)
+    matched.push({
+      created_by: nameLayer?.(used) ?? 'created by slipway',
+      comment: 'the image had fewer history entries than layers',
+    });
+  return matched;
 }
 
 /** Entries that stand for a layer take the time at which the layer was made. */

@@ -133,6 +133,10 @@ export class FakeRecords implements RecordStore {
     return this.byKey.get(key);
   }
 
+  describe(): undefined {
+    return undefined;
+  }
+
   save(keys: readonly CacheKey[], record: CacheRecord): void {
     for (const key of keys) this.byKey.set(key, record);
   }

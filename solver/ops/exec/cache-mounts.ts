@@ -47,9 +47,11 @@ async function seedOf(
   const { digest } = await digestMounted({ mounts: [mount], input, stack }, services, signal);
   return {
     identity: digest,
-    entries: async () => {
+    content: async () => {
       using place = await openInput(input, stack, { services, signal });
-      return entriesIn(place.tree, mountedPath(place, mount));
+      const folder = mountedPath(place, mount);
+      const { mode, uid, gid } = place.tree.lstat(folder) ?? mount;
+      return { root: { mode, uid, gid }, entries: entriesIn(place.tree, folder) };
     },
   };
 }

@@ -96,7 +96,9 @@ function cache(mount: MountOf<'cache'>, caches: ReadonlyMap<ExecMount, CacheMoun
   const folder = caches.get(mount);
   if (folder === undefined) throw new Error(`internal: no folder for the cache mount ${mount.id}`);
   const access = mount.readonly ? 'ro' : 'rw';
-  return { type: 'host', target: mount.target, source: folder.path, path: toBytePath('/'), access };
+  // With files to begin with, the source is the folder of theirs that became the cache; without, it is one in the cache.
+  const path = toBytePath(mount.input === 'scratch' ? mount.source : '/');
+  return { type: 'host', target: mount.target, source: folder.path, path, access };
 }
 
 function secret(mount: MountOf<'secret'>, services: OpServices): Prepared {

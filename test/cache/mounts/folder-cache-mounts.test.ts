@@ -49,7 +49,7 @@ describe('cache mounts', () => {
     async (id) => {
       using mount = await acquire(request(id));
       expect(mount.path.startsWith(`${folder}/mounts/`)).toBe(true);
-      expect(mount.path.slice(`${folder}/mounts/`.length)).toMatch(/^[0-9a-f]{64}-0\/content$/);
+      expect(mount.path.slice(`${folder}/mounts/`.length)).toMatch(/^[0-9a-f]{48}-[0-9a-f]{16}-0\/content$/);
     },
   );
 
@@ -118,6 +118,24 @@ describe('cache mounts', () => {
     expect(existsSync(mount.path)).toBe(true);
   });
 
+  it('are empty again when their id is emptied, but for those in use', async () => {
+    {
+      using first = await acquire(request('npm'));
+      using second = await acquire(request('npm', 'shared', { mode: 0o700 }));
+      using other = await acquire(request('pip'));
+      for (const { path } of [first, second, other]) writeFileSync(`${path}/kept`, '');
+    }
+    {
+      using used = await acquire(request('npm', 'shared', { mode: 0o700 }));
+      mounts.empty('npm');
+      expect(readdirSync(used.path)).toEqual(['kept']);
+    }
+    using emptied = await acquire(request('npm'));
+    using kept = await acquire(request('pip'));
+    expect(readdirSync(emptied.path)).toEqual([]);
+    expect(readdirSync(kept.path)).toEqual(['kept']);
+  });
+
   it('start with their seed, once, and are another folder for another seed', async () => {
     let asked = 0;
     const bytes = Buffer.from('seeded');
@@ -127,14 +145,19 @@ describe('cache mounts', () => {
     ];
     const seed = (identity: string) => ({
       identity,
-      entries: async () => {
+      content: async () => {
         asked++;
-        return entries;
+        return { root: { mode: 0o750, uid: 7, gid: 8 }, entries };
       },
     });
     {
       using mount = await acquire(request('a', 'shared', { seed: seed('one') }));
       expect(readFileSync(`${mount.path}/f`, 'utf8')).toBe('seeded');
+      const { mode, uid, gid } = statSync(mount.path);
+      // Owners can only be given by root.
+      expect(process.geteuid?.() === 0 ? [mode & 0o7777, uid, gid] : [mode & 0o7777]).toEqual(
+        process.geteuid?.() === 0 ? [0o750, 7, 8] : [0o750],
+      );
       rmSync(`${mount.path}/f`);
     }
     using again = await acquire(request('a', 'shared', { seed: seed('one') }));
@@ -145,7 +168,7 @@ describe('cache mounts', () => {
   });
 
   it('that cannot be filled are not there, and nobody waits for them', async () => {
-    const seed = { identity: 'bad', entries: () => Promise.reject(new Error('no')) };
+    const seed = { identity: 'bad', content: () => Promise.reject(new Error('no')) };
     await expect(acquire(request('a', 'locked', { seed }))).rejects.toThrow('no');
     expect(readdirSync(`${folder}/mounts`)).toEqual([]);
     await expect(acquire(request('a', 'locked', { seed }))).rejects.toThrow('no');
