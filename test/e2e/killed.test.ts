@@ -13,6 +13,8 @@ const LONG_RUN = 'FROM busybox\nARG MARK\nRUN echo "mark $MARK" && mkdir /made &
 /** Does not compress, so that it takes a while to be written. */
 const LARGE = 'FROM busybox\nRUN dd if=/dev/urandom of=/large bs=1M count=96 2>/dev/null\n';
 
+const ISOLATIONS = ['oci', 'native'];
+
 function start(rig: SlipwayRig, args: readonly string[]): Running {
   return rig.start([
     'build',
@@ -43,15 +45,18 @@ async function expectNextBuildWorks(
 }
 
 describeForEachUser('a build that is killed', (who) => {
-  it('in the middle of a RUN leaves no mount and no process, and the next build works', async () => {
-    using rig = openRig(who);
-    const running = start(rig, [rig.context({ Dockerfile: LONG_RUN })]);
-    await running.said(/ mark slipway-e2e-/);
-    expect(tracesOf(rig)).not.toEqual([]);
-    await kill(rig, running);
-    const short = LONG_RUN.replace('(sleep 1000 & sleep 1000)', 'test -d /made');
-    await expectNextBuildWorks(rig, [rig.context({ Dockerfile: short })]);
-  });
+  it.each(ISOLATIONS)(
+    'in the middle of a RUN (%s) leaves no mount and no process, and the next build works',
+    async (isolation) => {
+      using rig = openRig(who);
+      const running = start(rig, ['--isolation', isolation, rig.context({ Dockerfile: LONG_RUN })]);
+      await running.said(/ mark slipway-e2e-/);
+      expect(tracesOf(rig)).not.toEqual([]);
+      await kill(rig, running);
+      const short = LONG_RUN.replace('(sleep 1000 & sleep 1000)', 'test -d /made');
+      await expectNextBuildWorks(rig, [rig.context({ Dockerfile: short })]);
+    },
+  );
 
   it('in the middle of a pull uses nothing of it, and the next build pulls it whole', async () => {
     await using registry = await startRegistry();
@@ -112,12 +117,13 @@ describeForEachUser('a build that is killed', (who) => {
 });
 
 describeForEachUser('a build that is interrupted', (who) => {
-  it.each([
-    { sender: 'by a signal', group: false },
-    { sender: 'by Ctrl-C, which every process of the terminal gets', group: true },
-  ])('$sender ends with 130 and leaves nothing', async ({ group }) => {
+  const cases = ISOLATIONS.flatMap((isolation) => [
+    { isolation, sender: 'by a signal', group: false },
+    { isolation, sender: 'by Ctrl-C, which every process of the terminal gets', group: true },
+  ]);
+  it.each(cases)('$sender ($isolation) ends with 130 and leaves nothing', async ({ isolation, group }) => {
     using rig = openRig(who);
-    const running = start(rig, [rig.context({ Dockerfile: LONG_RUN })]);
+    const running = start(rig, ['--isolation', isolation, rig.context({ Dockerfile: LONG_RUN })]);
     await running.said(/ mark slipway-e2e-/);
     const began = Date.now();
     process.kill((group ? -1 : 1) * (running.process.pid ?? 0), 'SIGINT');
