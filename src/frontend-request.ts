@@ -25,7 +25,7 @@ function ociLayout(text: string): NamedContext {
 /** What the frontend is told of a request, for one of its platforms. */
 export function frontendRequest(
   request: BuildRequest,
-  { dockerfile }: BuildInput,
+  { dockerfile, context: { ignore } }: BuildInput,
   platform: Platform | undefined,
 ): FrontendRequest {
   const { network, allow, epoch, shmSizeBytes, resources, cgroupParent, target } = request;
@@ -52,6 +52,7 @@ export function frontendRequest(
     ...(resources === undefined ? {} : { resources }),
     ...(cgroupParent === undefined ? {} : { cgroupParent }),
     ...(epoch === undefined ? {} : { epoch }),
+    ...(ignore === undefined ? {} : { contextIgnore: ignore }),
     implicitPlatform: platform === undefined,
     multiPlatform: request.platforms.length > 1,
   };

@@ -19,9 +19,11 @@ export function convertWorkdir(instruction: WorkdirInstruction, state: StageStat
   addHistory(state, `WORKDIR ${state.workdir}`, state.workdir === '/' ? 'empty' : 'folder');
 }
 
-/** Changes the working directory of the stage and of its image; a relative path starts at the present one. */
+/** Changes the working directory of the stage and of its image; a relative path starts at the present one, an empty one stays there. */
 export function enterFolder(path: string, state: StageState): void {
-  const joined = path.startsWith('/') ? path : joinPath('/', state.image.config.WorkingDir ?? '/', path);
+  const current = state.image.config.WorkingDir ?? '/';
+  const wanted = path === '' ? current : path;
+  const joined = wanted.startsWith('/') ? wanted : joinPath('/', current, path);
   state.image.config.WorkingDir = joined;
   state.workdir = joined;
 }

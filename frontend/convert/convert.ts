@@ -17,10 +17,14 @@ import type { StageState } from './stage-state.ts';
  * step that reaches outside, through `images`), carry out the stages on paper.
  */
 export const convert: Convert = async (request, images, signal) => {
-  const conversion = await attemptConversion(request, images, signal);
+  return definitionIn(await attemptConversion(request, images, signal));
+};
+
+/** What came out, or the error thrown. */
+export function definitionIn(conversion: Conversion): Definition {
   if ('error' in conversion) throw conversion.error;
   return conversion.definition;
-};
+}
 
 /** The same, for those who show the warnings of a Dockerfile that cannot be converted. Throws what is no SlipwayError. */
 export async function attemptConversion(

@@ -47,7 +47,7 @@ export function expandWord(word: string, env: VariableLookup, options: ExpandOpt
   return { text, matched: lexer.matched, unmatched: lexer.unmatched };
 }
 
-/** As expandWord, then cut at spaces that are neither quoted nor escaped; empty words vanish. */
+/** As expandWord, then cut at spaces that are neither quoted nor escaped, as BuildKit's ProcessWords does it; empty words vanish. */
 export function expandWords(text: string, env: VariableLookup, options: ExpandOptions): readonly string[] {
   const words = new Words();
   new ShellLexer(text, env, options).run(words);
@@ -68,6 +68,11 @@ class Words {
       if (!isSpace(char)) this.#current += char;
       else this.#end();
     }
+  }
+
+  /** Drops the word that has begun. */
+  forget(): void {
+    this.#current = '';
   }
 
   all(): readonly string[] {
@@ -94,6 +99,7 @@ class ShellLexer {
   #at: number;
   #depth = 0;
   #produced = 0;
+  #words: Words | undefined;
 
   constructor(source: string, env: VariableLookup, options: ExpandOptions) {
     this.#source = source;
@@ -108,6 +114,7 @@ class ShellLexer {
   /** The text as a whole; `words` takes it as it is cut. */
   run(words?: Words): string {
     let text = '';
+    this.#words = words;
     for (let char = this.#peek(); char !== ''; char = this.#peek()) text += this.#piece(char, words);
     return text;
   }
@@ -124,9 +131,13 @@ class ShellLexer {
     return char;
   }
 
-  /** The text up to `stop`, which is passed over. */
+  /**
+   * The text up to `stop`, which is passed over. BuildKit collects words in one buffer, which it empties here: of `80${PORT:-81}` cut into
+   * words, only what the variable gives is left.
+   */
   #until(stop: '}' | '/', keepEscapes: boolean): string {
     if (++this.#depth > DEEPEST) this.#fail(`variables are nested deeper than ${DEEPEST} levels`);
+    this.#words?.forget();
     const outer = this.#keepEscapes;
     this.#keepEscapes = keepEscapes;
     let text = '';

@@ -38,12 +38,17 @@ export function expandFrom(from: FromInstruction, scope: FromScope): ExpandedFro
   };
 }
 
-/** Warns of bases that are no image reference when every global ARG has its default; `defaults` are those values. */
+/**
+ * Warns of bases that are no image reference when every global ARG has its default; `evaluate` gives those values. Says nothing where
+ * there are none: an ARG may require its build argument.
+ */
 export function checkDefaultBases(
   froms: readonly FromInstruction[],
-  defaults: ReadonlyMap<string, string>,
+  evaluate: () => ReadonlyMap<string, string>,
   scope: Pick<FromScope, 'dockerfile' | 'linter'>,
 ): void {
+  const defaults = ignoringErrors(evaluate);
+  if (defaults === undefined) return;
   for (const from of froms) {
     const name = ignoringErrors(() =>
       expandWord(from.image, (key) => defaults.get(key), { escape: scope.dockerfile.escape }),

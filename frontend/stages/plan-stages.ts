@@ -114,10 +114,9 @@ function namesImages(instructions: readonly Instruction[]): boolean {
 function globalArgs({ dockerfile, request, linter }: PlanScope, written: readonly WrittenStage[]): GlobalArgs {
   const stage = request.target ?? written.at(-1)?.from.stageName;
   const predefined = predefinedArgs(request, stage);
-  const defaults = evaluateGlobalArgs(dockerfile, predefined, {});
   checkDefaultBases(
     written.map(({ from }) => from),
-    defaults.values,
+    () => evaluateGlobalArgs(dockerfile, predefined, {}).values,
     { dockerfile, linter },
   );
   const { values, declared } = evaluateGlobalArgs(dockerfile, predefined, request.buildArgs);

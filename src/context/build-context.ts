@@ -11,8 +11,16 @@ export interface BuildContext extends AsyncDisposable {
    * nothing excluded it.
    */
   excludedBy(path: string): { readonly file: string; readonly line: number; readonly pattern: string } | undefined;
+  /** What its ignore file says, whether or not the paths are there; undefined where it has none to heed. */
+  readonly ignore?: ContextIgnore;
   /** What it is, for messages: `the build context`, `the context "assets"`. */
   readonly description: string;
+}
+
+/** An ignore file's patterns and what they do to a path of the context. */
+export interface ContextIgnore {
+  readonly patterns: readonly string[];
+  excludes(path: string): boolean;
 }
 
 /** A Dockerfile as it was read. */

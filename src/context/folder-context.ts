@@ -2,7 +2,12 @@ import { lstatSync, readFileSync, realpathSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type BytePath, hostPath, toBytePath } from '../core/byte-path.ts';
 import { errnoOf, SlipwayError } from '../core/errors.ts';
-import { compileIgnorePatterns, type IgnorePatterns, parseIgnoreFile } from '../core/ignore-patterns.ts';
+import {
+  compileIgnorePatterns,
+  type IgnorePatterns,
+  type PatternLine,
+  parseIgnoreFile,
+} from '../core/ignore-patterns.ts';
 import type { BuildContext } from './build-context.ts';
 import { openFolderTree } from './folder-tree.ts';
 
@@ -35,7 +40,7 @@ export interface FolderContext extends BuildContext {
  */
 export function openFolderContext(folder: string, options: FolderContextOptions): FolderContext {
   const root = toBytePath(resolveFolder(folder, options.description));
-  const { patterns, file } = readIgnore(folder, options.specificIgnoreFile);
+  const { lines, patterns, file } = readIgnore(folder, options.specificIgnoreFile);
   const ruleFor = (path: BytePath) => {
     const { isExcluded, by } = patterns.match(path);
     return by === undefined ? undefined : { file, line: by.line, pattern: by.pattern, isExcluded };
@@ -49,6 +54,10 @@ export function openFolderContext(folder: string, options: FolderContextOptions)
       if (rule === undefined || !rule.isExcluded || !exists(`${root}/${toBytePath(path)}` as BytePath))
         return undefined;
       return { file: rule.file, line: rule.line, pattern: rule.pattern };
+    },
+    ignore: {
+      patterns: lines.map(({ pattern }) => pattern),
+      excludes: (path) => patterns.match(toBytePath(path)).isExcluded,
     },
     description: options.description,
     [Symbol.asyncDispose]: async () => {},
@@ -71,13 +80,21 @@ function resolveFolder(folder: string, description: string): string {
   });
 }
 
-function readIgnore(folder: string, specific: string | undefined): { patterns: IgnorePatterns; file: string } {
+interface ReadIgnore {
+  readonly lines: readonly PatternLine[];
+  readonly patterns: IgnorePatterns;
+  readonly file: string;
+}
+
+function readIgnore(folder: string, specific: string | undefined): ReadIgnore {
   for (const path of [...(specific === undefined ? [] : [specific]), `${folder}/.dockerignore`]) {
     const text = readIgnoreFile(path);
     const file = basename(path);
-    if (text !== undefined) return { patterns: compileIgnorePatterns(parseIgnoreFile(text, file), file), file };
+    if (text === undefined) continue;
+    const lines = parseIgnoreFile(text, file);
+    return { lines, patterns: compileIgnorePatterns(lines, file), file };
   }
-  return { patterns: compileIgnorePatterns([], '.dockerignore'), file: '.dockerignore' };
+  return { lines: [], patterns: compileIgnorePatterns([], '.dockerignore'), file: '.dockerignore' };
 }
 
 function readIgnoreFile(path: string): string | undefined {
