@@ -74,7 +74,7 @@ export function openEngine(options: EngineOptions): Engine {
     pull: request.pull ? 'always' : 'missing',
     cwd: request.cwd,
   });
-  const executor = lazyExecutor(request, () => ({
+  const executor = lazyExecutor(request, closing, () => ({
     stateDir: `${store.root}/executor`,
     scratchDir: store.temporaryPath(),
     xattrs: layers.overlayXattrPrefix() === 'user.overlay.' ? 'user' : 'trusted',
@@ -158,12 +158,15 @@ function lazyGit(request: BuildRequest, store: Store, leases: Leases): () => Pro
 
 function lazyExecutor(
   { isolation, ociRuntime, env }: BuildRequest,
+  opened: DisposableStack,
   place: () => Pick<ExecutorChoice, 'stateDir' | 'scratchDir' | 'xattrs'>,
 ): () => Promise<Executor> {
   let executor: Promise<Executor> | undefined;
   const select = async () => {
     const { selectExecutor } = await import('./executor/select-executor.ts');
-    return selectExecutor({ isolation, env, ...place(), ...(ociRuntime === undefined ? {} : { ociRuntime }) });
+    return opened.use(
+      selectExecutor({ isolation, env, ...place(), ...(ociRuntime === undefined ? {} : { ociRuntime }) }),
+    );
   };
   return () => {
     executor ??= select();
