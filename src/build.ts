@@ -1,15 +1,18 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { convert } from '../frontend/convert/convert.ts';
+import { attemptConversion, definitionIn } from '../frontend/convert/convert.ts';
 import type { Definition } from '../frontend/frontend.ts';
 import { solve } from '../solver/solve.ts';
 import type { Vertex } from '../solver/vertex.ts';
 import type { BuildOptions, BuildOutcome, BuildRequest } from './build-request.ts';
 import type { BuildContext } from './context/build-context.ts';
+import { contextEpoch } from './context/context-epoch.ts';
 import { openFolderContext } from './context/folder-context.ts';
 import { openBuildInput } from './context/open-build-input.ts';
 import { formatPlatform, parsePlatform } from './core/platform.ts';
 import type { ProgressEvent, ProgressSink } from './core/progress.ts';
+import { emitUnusedBuildArgs } from './emit-unused-build-args.ts';
+import { emitWarnings } from './emit-warnings.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { runExporters } from './export/run-exporters.ts';
 import { frontendRequest } from './frontend-request.ts';
@@ -58,10 +61,18 @@ async function buildWith(engine: Engine, { request, progress, signal }: Scope): 
   contexts.use(input.context);
 
   const platforms = request.platforms.length > 0 ? request.platforms.map(parsePlatform) : [undefined];
-  const definitions = await Promise.all(
-    platforms.map((platform) => convert(frontendRequest(request, input, platform), engine.images.resolver, signal)),
+  const dated = withEpoch(request, await contextEpoch(request, input.context, signal));
+  const conversions = await Promise.all(
+    platforms.map((platform) =>
+      attemptConversion(frontendRequest(dated, input, platform), engine.images.resolver, signal),
+    ),
   );
-  emitWarnings(definitions, progress);
+  emitWarnings(
+    conversions.flatMap(({ warnings }) => warnings),
+    progress,
+  );
+  emitUnusedBuildArgs(conversions[0]?.unusedBuildArgs ?? [], progress);
+  const definitions = conversions.map(definitionIn);
 
   const context = namedContexts(input.context, { request, contexts });
   const roots = definitions.flatMap(({ root }) => (root === 'scratch' ? [] : [root]));
@@ -90,6 +101,12 @@ async function buildWith(engine: Engine, { request, progress, signal }: Scope): 
     signal,
   });
   return outcomeOf(request, results, exported);
+}
+
+/** SOURCE_DATE_EPOCH in seconds, in place of `context`. */
+export function withEpoch(request: BuildRequest, epoch: number | undefined): BuildRequest {
+  if (epoch === undefined) return request;
+  return { ...request, epoch, buildArgs: { ...request.buildArgs, SOURCE_DATE_EPOCH: String(epoch) } };
 }
 
 function stackOf<Stack>(
@@ -124,27 +141,6 @@ function namedContexts(main: BuildContext, { request, contexts }: ContextScope) 
     opened.set(name, known);
     return known;
   };
-}
-
-/** Once each, however many platforms found them. */
-function emitWarnings(definitions: readonly Definition[], progress: ProgressSink): void {
-  const said = new Set<string>();
-  for (const { rule, message, description, url, source } of definitions.flatMap(({ warnings }) => warnings)) {
-    const { file, startLine } = source.range;
-    const identity = `${rule} ${file} ${startLine} ${message}`;
-    if (said.has(identity)) continue;
-    said.add(identity);
-    progress.emit({
-      type: 'warning',
-      at: Date.now(),
-      code: rule,
-      message,
-      detail: description,
-      url,
-      file,
-      line: startLine,
-    });
-  }
 }
 
 function outcomeOf(

@@ -6,7 +6,9 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import type { BuildOptions, BuildOutcome, BuildRequest } from './build-request.ts';
 import { errnoOf } from './core/errors.ts';
+import type { Evaluation, EvaluationMethod } from './evaluate.ts';
 import { defaultStoreRoot } from './executor/rootless.ts';
+import type { BuildGraph } from './graph.ts';
 import { type NamespaceMessage, readMessageLine, requestFrame } from './namespace-messages.ts';
 
 /**
@@ -19,6 +21,23 @@ export async function build(given: GivenRequest, options: BuildOptions = {}): Pr
   const request = completeRequest(given);
   if (process.geteuid?.() === 0) return (await import('./build.ts')).build(request, options);
   return buildInNamespace(request, options);
+}
+
+/**
+ * Checks a Dockerfile, or lists what a build of it can be told (`docker buildx build --call`): nothing is run, and no more of base images is
+ * fetched than their configs. Rejects like `build`; a failure that a check finds is part of its answer.
+ */
+export async function evaluate(
+  given: GivenRequest,
+  method: EvaluationMethod,
+  options: BuildOptions = {},
+): Promise<Evaluation> {
+  return (await import('./evaluate.ts')).evaluate(completeRequest(given), method, options);
+}
+
+/** The vertices of a build, for all of its platforms, without running any. Rejects like `build`. */
+export async function graph(given: GivenRequest, options: BuildOptions = {}): Promise<BuildGraph> {
+  return (await import('./evaluate.ts')).buildGraph(completeRequest(given), options);
 }
 
 /** A request of which only the context has to be said; the rest has the defaults of the command line. */

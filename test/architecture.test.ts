@@ -22,6 +22,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'src/progress',
     'src/build.ts',
     'src/context-report.ts',
+    'src/evaluate.ts',
+    'src/graph.ts',
     'src/engine.ts',
     'src/executor/rootless.ts',
   ],

@@ -13,13 +13,16 @@ export interface GitClient {
   readonly isAuthorized: boolean;
   /** Runs git in `folder`; `SLIPWAY_GIT_FAILED` with what git said where it fails, and that `what` was not possible. */
   run(folder: string, args: readonly string[], options: GitRunOptions): Promise<string>;
-  /** The same where failing is an answer. */
-  attempt(folder: string, args: readonly string[], options?: Omit<GitRunOptions, 'what'>): Promise<GitResult>;
+  /** The same where failing is an answer, which nobody is told of. */
+  attempt(folder: string, args: readonly string[], options?: GitOptions): Promise<GitResult>;
 }
 
-export interface GitRunOptions {
+export interface GitRunOptions extends GitOptions {
   /** `fetch main`, for messages. */
   readonly what: string;
+}
+
+export interface GitOptions {
   readonly protocols?: GitProtocols;
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
@@ -31,22 +34,21 @@ export function createGitClient(
   access: GitAccess,
   { signal, onOutput }: { readonly signal: AbortSignal; readonly onOutput?: GitOutput },
 ): GitClient {
-  const attempt: GitClient['attempt'] = (folder, args, { protocols = 'remote', env = {} } = {}) =>
-    runGit({
-      args,
-      cwd: folder,
-      // The store may lie in somebody's repository, whose configuration is none of ours.
-      env: { ...gitEnvironment(remote, access, protocols), GIT_CEILING_DIRECTORIES: dirname(folder), ...env },
-      signal,
-      ...(onOutput === undefined ? {} : { onOutput }),
-    });
+  const start = (folder: string, args: readonly string[], { protocols = 'remote', env = {} }: GitOptions) => ({
+    args,
+    cwd: folder,
+    // The store may lie in somebody's repository, whose configuration is none of ours.
+    env: { ...gitEnvironment(remote, access, protocols), GIT_CEILING_DIRECTORIES: dirname(folder), ...env },
+    signal,
+  });
   const isAuthorized = access.authorization !== undefined;
   return {
     remote,
     isAuthorized,
-    attempt,
+    attempt: (folder, args, options = {}) => runGit(start(folder, args, options)),
     async run(folder, args, { what, ...options }) {
-      const result = await attempt(folder, args, options);
+      const shown = onOutput === undefined ? {} : { onOutput };
+      const result = await runGit({ ...start(folder, args, options), ...shown });
       if (result.isSuccess) return result.stdout;
       throw gitFailure(remote, what, { stderr: result.stderr, isAuthorized });
     },

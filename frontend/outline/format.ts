@@ -1,3 +1,4 @@
+import { locationJson } from '../lint/format-check.ts';
 import type { Outline, OutlineMount } from './outline.ts';
 import type { Target } from './targets.ts';
 
@@ -34,6 +35,55 @@ export function formatTargets(targets: readonly Target[]): string {
     return [shown, description];
   });
   return table([['TARGET', 'DESCRIPTION'], ...rows], 1);
+}
+
+/** An outline in BuildKit's structure (`frontend/subrequests/outline`). */
+export function outlineJson({ name, description, args, secrets, ssh }: Outline, dockerfile: DockerfileText): unknown {
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(description === undefined ? {} : { description }),
+    ...listJson('args', args.map(argJson)),
+    ...listJson('secrets', secrets.map(mountJson)),
+    ...listJson('ssh', ssh.map(mountJson)),
+    sources: [Buffer.from(dockerfile.text).toString('base64')],
+  };
+}
+
+/** A list of targets in BuildKit's structure (`frontend/subrequests/targets`). */
+export function targetsJson(targets: readonly Target[], dockerfile: DockerfileText): unknown {
+  return {
+    targets: targets.map(({ name, isDefault, description, base, platform, line }) => ({
+      ...(name === undefined ? {} : { name }),
+      ...(isDefault ? { default: true } : {}),
+      ...(description === undefined ? {} : { description }),
+      base,
+      ...(platform === undefined ? {} : { platform }),
+      location: locationJson({ startLine: line, endLine: line }),
+    })),
+    sources: [Buffer.from(dockerfile.text).toString('base64')],
+  };
+}
+
+interface DockerfileText {
+  readonly text: string;
+}
+
+/** Empty lists are left out. */
+function listJson(name: string, list: readonly unknown[]): Readonly<Record<string, unknown>> {
+  return list.length === 0 ? {} : { [name]: list };
+}
+
+function argJson({ name, description, value, line }: Outline['args'][number]): unknown {
+  return {
+    name,
+    ...(description === undefined ? {} : { description }),
+    ...(value === undefined ? {} : { value }),
+    location: locationJson({ startLine: line, endLine: line }),
+  };
+}
+
+function mountJson({ name, required, line }: OutlineMount): unknown {
+  return { name, ...(required ? { required } : {}), location: locationJson({ startLine: line, endLine: line }) };
 }
 
 function mountRow({ name, required }: OutlineMount): readonly string[] {

@@ -3,7 +3,7 @@ import type { ImageResolver } from '../../src/core/image-source.ts';
 import { convertReachable } from '../convert/convert.ts';
 import { readRequest } from '../convert/read-request.ts';
 import type { StageState } from '../convert/stage-state.ts';
-import type { FrontendRequest } from '../frontend.ts';
+import type { FrontendRequest, LintWarning } from '../frontend.ts';
 import { planStages } from '../stages/plan-stages.ts';
 import type { DeclaredArg, Stage, StagePlan } from '../stages/stage.ts';
 
@@ -15,6 +15,8 @@ export interface Outline {
   readonly args: readonly OutlineArg[];
   readonly secrets: readonly OutlineMount[];
   readonly ssh: readonly OutlineMount[];
+  /** What converting the target found. */
+  readonly warnings: readonly LintWarning[];
 }
 
 export interface OutlineArg {
@@ -47,6 +49,7 @@ export async function outlineDockerfile(
     args: argsOf(plan, states),
     secrets: mountsOf(vertices, 'secret'),
     ssh: mountsOf(vertices, 'ssh'),
+    warnings: reading.linter.warnings,
   };
 }
 

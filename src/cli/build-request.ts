@@ -1,6 +1,7 @@
 import type { BuildRequest, OutputSpec } from '../build.ts';
 import { BUILD_OPTIONS } from './build-options.ts';
 import { parseAddHosts } from './options/add-host.ts';
+import { type Call, parseCall } from './options/call.ts';
 import { parseEntitlements } from './options/entitlements.ts';
 import { parseEpoch } from './options/epoch.ts';
 import { invalidOption, unsupportedOption } from './options/invalid-option.ts';
@@ -35,6 +36,8 @@ export interface CommandSettings {
   readonly debug: boolean;
   readonly iidfile?: string;
   readonly metadataFile?: string;
+  /** Set where the build is not to be run. */
+  readonly call?: Call;
 }
 
 /** Understands the options, each strictly: a value that is not understood is an error with a code SLIPWAY_OPTION_…. */
@@ -114,7 +117,15 @@ function commandSettings(options: OptionValues, env: Environment, outputs: reado
     debug: options.isOn('debug'),
     ...defined('iidfile', iidfile),
     ...defined('metadataFile', options.last('metadata-file')),
+    ...defined('call', callOf(options)),
   };
+}
+
+/** `--check` wins where it stands beside others, as the last of docker's aliases does. */
+function callOf(options: OptionValues): Call | undefined {
+  if (options.isOn('check')) return parseCall('--check', 'check');
+  const call = options.last('call');
+  return call === undefined ? parseCall('--print', options.last('print') ?? '') : parseCall('--call', call);
 }
 
 function refuseUnsupported(args: BuildArguments): void {

@@ -7,6 +7,7 @@ Builds OCI images from Dockerfiles without a daemon and without root.
 
 Commands:
   build     build an image
+  graph     print the steps of a build without running any
   context   show what a build would see of its context
   version   print the version
   help      print this, or the help of a command
@@ -14,7 +15,7 @@ Commands:
 slipway build --help lists the options of a build.
 `;
 
-const COMMANDS = ['build', 'context', 'version', 'help'];
+const COMMANDS = ['build', 'graph', 'context', 'version', 'help'];
 
 /** Runs the command that the arguments name; resolves to the exit status of the process. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
@@ -22,6 +23,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   switch (command) {
     case 'build':
       return (await import('./build-command.ts')).runBuildCommand(rest);
+    case 'graph':
+      return (await import('./graph-command.ts')).runGraphCommand(rest);
     case 'context':
       return (await import('./context-command.ts')).runContextCommand(rest);
     case 'version':

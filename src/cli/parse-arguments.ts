@@ -13,29 +13,40 @@ export type ParsedArguments =
   | { readonly kind: 'build'; readonly arguments: BuildArguments }
   | { readonly kind: 'help'; readonly text: string };
 
-/** Splits the arguments behind `build`. Errors have codes that begin with SLIPWAY_OPTION_. */
-export function parseArguments(args: readonly string[]): ParsedArguments {
-  const command = buildCommand();
+/** A command that takes a build's options. */
+export interface CommandShape {
+  readonly name: string;
+  readonly description: string;
+  readonly options: readonly BuildOption[];
+}
+
+export const BUILD_COMMAND: CommandShape = {
+  name: 'build',
+  description: 'Builds an image from a Dockerfile. CONTEXT is a folder, -, or the URL of a tarball or Git repository.',
+  options: BUILD_OPTIONS,
+};
+
+/** Splits the arguments behind the command's name. Errors have codes that begin with SLIPWAY_OPTION_. */
+export function parseArguments(args: readonly string[], shape: CommandShape = BUILD_COMMAND): ParsedArguments {
+  const command = commandOf(shape);
   try {
-    command.parse(spellOut(args), { from: 'user' });
+    command.parse(spellOut(args, shape.options), { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === 'commander.helpDisplayed') return { kind: 'help', text: command.helpInformation() };
-    throw usageError(error);
+    throw usageError(error, shape);
   }
   const [context, ...more] = command.args;
-  if (context === undefined || more.length > 0) throw contextError(command.args);
+  if (context === undefined || more.length > 0) throw contextError(command.args, shape);
   return { kind: 'build', arguments: { context, options: new Map(Object.entries(command.opts<Values>())) } };
 }
 
 type Values = Record<string, readonly string[]>;
 
-function buildCommand(): Command {
-  const command = new Command('slipway build')
+function commandOf({ name, description, options }: CommandShape): Command {
+  const command = new Command(`slipway ${name}`)
     .usage('[OPTIONS] CONTEXT')
-    .description(
-      'Builds an image from a Dockerfile. CONTEXT is a folder, -, or the URL of a tarball or Git repository.',
-    )
+    .description(description)
     .argument('[context...]')
     .helpOption('-h, --help', 'print this')
     .exitOverride()
@@ -44,7 +55,7 @@ function buildCommand(): Command {
       optionTerm: (option) => option.flags.replace(/ <bool>$/, ''),
       visibleArguments: () => [],
     });
-  for (const option of BUILD_OPTIONS) command.addOption(commanderOption(option));
+  for (const option of options) command.addOption(commanderOption(option));
   return command;
 }
 
@@ -61,27 +72,30 @@ function commanderOption({ name, short, kind, value, help, hidden }: BuildOption
  * Writes what docker's parser (pflag) understands and commander does not in a form that both do: `--pull` as `--pull=true`, `-f=x` as
  * `-f x`, `-qt x` as `--quiet=true -t x`.
  */
-export function spellOut(args: readonly string[]): string[] {
+export function spellOut(args: readonly string[], options: readonly BuildOption[] = BUILD_OPTIONS): string[] {
   const result: string[] = [];
   for (let index = 0; index < args.length; index++) {
     const argument = args[index] ?? '';
     if (argument === '--') return [...result, ...args.slice(index)];
-    const { words, wantsValue } = spellOutOne(argument);
+    const { words, wantsValue } = spellOutOne(argument, options);
     result.push(...words);
     if (wantsValue && index + 1 < args.length) result.push(args[++index] ?? '');
   }
   return result;
 }
 
-function spellOutOne(argument: string): { readonly words: readonly string[]; readonly wantsValue: boolean } {
+function spellOutOne(
+  argument: string,
+  options: readonly BuildOption[],
+): { readonly words: readonly string[]; readonly wantsValue: boolean } {
   if (argument.startsWith('--')) {
-    const option = BUILD_OPTIONS.find(({ name }) => argument === `--${name}`);
+    const option = options.find(({ name }) => argument === `--${name}`);
     if (option === undefined) return { words: [argument], wantsValue: false };
     return option.kind === 'switch'
       ? { words: [`${argument}=true`], wantsValue: false }
       : { words: [argument], wantsValue: true };
   }
-  const option = BUILD_OPTIONS.find(({ short }) => short !== undefined && argument.startsWith(`-${short}`));
+  const option = options.find(({ short }) => short !== undefined && argument.startsWith(`-${short}`));
   if (option === undefined) return { words: [argument], wantsValue: false };
   const rest = argument.slice(2);
   if (option.kind !== 'switch') {
@@ -90,22 +104,24 @@ function spellOutOne(argument: string): { readonly words: readonly string[]; rea
   }
   if (rest === '') return { words: [`--${option.name}=true`], wantsValue: false };
   if (rest.startsWith('=')) return { words: [`--${option.name}${rest}`], wantsValue: false };
-  const { words, wantsValue } = spellOutOne(`-${rest}`);
+  const { words, wantsValue } = spellOutOne(`-${rest}`, options);
   return { words: [`--${option.name}=true`, ...words], wantsValue };
 }
 
-const SEE_HELP = 'slipway build --help lists the options';
+function seeHelp({ name }: CommandShape): string {
+  return `slipway ${name} --help lists the options`;
+}
 
-function usageError(error: CommanderError): SlipwayError {
+function usageError(error: CommanderError, shape: CommandShape): SlipwayError {
   const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
   const meant = /^\(Did you mean (.*)\?\)$/.exec(suggestion ?? '')?.[1];
   const code = error.code === 'commander.unknownOption' ? 'SLIPWAY_OPTION_UNKNOWN' : 'SLIPWAY_OPTION_INVALID';
-  return new SlipwayError(code, message, { hint: meant === undefined ? SEE_HELP : `did you mean ${meant}?` });
+  return new SlipwayError(code, message, { hint: meant === undefined ? seeHelp(shape) : `did you mean ${meant}?` });
 }
 
-function contextError(given: readonly string[]): SlipwayError {
+function contextError(given: readonly string[], shape: CommandShape): SlipwayError {
   const got = given.length === 0 ? 'none' : given.map((word) => JSON.stringify(word)).join(' ');
-  return new SlipwayError('SLIPWAY_OPTION_INVALID', `slipway build needs exactly one CONTEXT, got ${got}`, {
-    hint: given.length === 0 ? 'for the folder that you are in: slipway build .' : SEE_HELP,
+  return new SlipwayError('SLIPWAY_OPTION_INVALID', `slipway ${shape.name} needs exactly one CONTEXT, got ${got}`, {
+    hint: given.length === 0 ? `for the folder that you are in: slipway ${shape.name} .` : seeHelp(shape),
   });
 }

@@ -32,6 +32,7 @@ test('an outline has what the target and the stages below it use, and nothing el
   const request = requestFor(TEXT, { target: 'second', buildArgs: { bar: 'given' } });
   const outline = await outlineDockerfile(request, fakeImages(), new AbortController().signal);
   expect(outline).toEqual({
+    warnings: [],
     name: 'second',
     description: 'defines the target',
     args: [
