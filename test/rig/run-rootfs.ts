@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Who } from './slipway.ts';
 import { asUser } from './users.ts';
 
@@ -37,7 +38,18 @@ export function runRootfs(who: Who, rootfs: string, command: readonly string[]):
   return {
     process: child,
     output: () => said,
-    // unshare takes the first process of the PID namespace with it, and the kernel all others.
-    [Symbol.dispose]: () => void child.kill('SIGKILL'),
+    [Symbol.dispose]: () => {
+      // A server that changed its user no longer dies with unshare. All others die with the first process of their PID namespace.
+      for (const pid of [...childrenOf(child.pid), child.pid]) killNow(pid);
+    },
   };
+}
+
+function childrenOf(pid: number | undefined): number[] {
+  const path = `/proc/${pid}/task/${pid}/children`;
+  return existsSync(path) ? readFileSync(path, 'utf8').trim().split(' ').filter(Boolean).map(Number) : [];
+}
+
+function killNow(pid: number | undefined): void {
+  if (pid !== undefined && existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGKILL');
 }
