@@ -3,7 +3,7 @@ import { lstatSync } from 'node:fs';
 import { type BytePath, toBytePath } from '../../src/core/byte-path.ts';
 import { type Digest, digestOfJson } from '../../src/core/digest.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
-import { fetchUrl, withoutCredentials } from '../../src/core/fetch-url.ts';
+import { fetchUrl, readBody, withoutCredentials } from '../../src/core/fetch-url.ts';
 import type { Op, OpContext } from '../solver.ts';
 import type { HttpOp } from '../vertex.ts';
 import type { OpServices } from './services.ts';
@@ -52,7 +52,8 @@ export function createHttpOp(op: HttpOp, services: OpServices): Op {
   };
 }
 
-async function fetchFile(op: HttpOp, services: OpServices, { signal }: OpContext): Promise<Fetched> {
+async function fetchFile(op: HttpOp, services: OpServices, context: OpContext): Promise<Fetched> {
+  const { signal } = context;
   const { content, downloads, fetch } = services;
   const known = downloads.lookup(op.url);
   // What was fetched once is known by its sha256 alone, so that another pinned algorithm needs the bytes again.
@@ -69,7 +70,7 @@ async function fetchFile(op: HttpOp, services: OpServices, { signal }: OpContext
     checkPinned(op, usable.digest);
     return { digest: usable.digest, mtime: usable.mtime };
   }
-  const { digest, pinned } = await store(op, response, services, signal);
+  const { digest, pinned } = await store(op, response, services, context);
   checkPinned(op, pinned);
   const mtime = lastModified(response);
   if (etag !== null) downloads.save(op.url, { etag, digest, mtime });
@@ -77,17 +78,37 @@ async function fetchFile(op: HttpOp, services: OpServices, { signal }: OpContext
 }
 
 /** Streams the body into the content store; `pinned` is its digest by the algorithm of the checksum. */
-async function store(op: HttpOp, response: Response, { content }: OpServices, signal: AbortSignal) {
+async function store(op: HttpOp, response: Response, { content }: OpServices, context: OpContext) {
   const algorithm = op.checksum?.split(':')[0] ?? 'sha256';
   const other = algorithm === 'sha256' ? undefined : createHash(algorithm);
+  const progress = transferProgress(response, context);
   async function* bytes() {
-    for await (const chunk of response.body ?? []) {
+    for await (const chunk of readBody(response, op.url, context.signal)) {
       other?.update(chunk);
+      progress(chunk.length);
       yield chunk;
     }
   }
-  const { digest } = await content.ingest(bytes(), undefined, signal);
+  const { digest } = await content.ingest(bytes(), undefined, context.signal);
   return { digest, pinned: other === undefined ? digest : `${algorithm}:${other.digest('hex')}` };
+}
+
+/** How often progress is told of a transfer, in milliseconds. */
+const PROGRESS_INTERVAL = 100;
+
+/** Takes the size of each chunk, and tells progress of their sum: now and then, and at the end. */
+function transferProgress(response: Response, { progress, stepId }: OpContext): (length: number) => void {
+  const length = Number(response.headers.get('content-length') ?? Number.NaN);
+  const total = Number.isSafeInteger(length) ? { total: length } : {};
+  let current = 0;
+  let last = 0;
+  return (size) => {
+    current += size;
+    const at = Date.now();
+    if (at - last < PROGRESS_INTERVAL && current !== length) return;
+    last = at;
+    progress.emit({ type: 'step-progress', at, id: stepId, task: 'downloading', current, ...total, unit: 'bytes' });
+  };
 }
 
 function checkPinned({ url, checksum }: HttpOp, found: string): void {

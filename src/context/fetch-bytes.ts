@@ -1,4 +1,4 @@
-import { fetchUrl } from '../core/fetch-url.ts';
+import { fetchUrl, readBody } from '../core/fetch-url.ts';
 import type { ContextServices } from './build-context.ts';
 
 /** Whether a context or a Dockerfile is fetched by http; Git URLs are too, unless they were told apart before. */
@@ -8,6 +8,5 @@ export function isHttpUrl(text: string): boolean {
 
 /** The body of a URL; see `fetchUrl` for its errors. */
 export async function* fetchBytes(url: string, services: ContextServices): AsyncGenerator<Uint8Array> {
-  const response = await fetchUrl(url, services);
-  if (response.body !== null) yield* response.body;
+  yield* readBody(await fetchUrl(url, services), url, services.signal);
 }

@@ -24,16 +24,31 @@ export async function fetchUrl(url: string, { fetch, headers, signal }: FetchReq
     response = await fetch(target.href, { headers: { ...headers, ...authorization }, signal });
   } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof TypeError)) throw error;
-    const why = error.cause instanceof Error ? error.cause.message : error.message;
-    throw new SlipwayError('SLIPWAY_FETCH_FAILED', `cannot fetch ${withoutCredentials(url)}: ${why}`, { cause: error });
+    throw fetchFailure(url, error);
   }
   if (response.ok || response.status === 304) return response;
   await response.body?.cancel();
   throw new SlipwayError('SLIPWAY_FETCH_FAILED', `cannot fetch ${withoutCredentials(url)}: status ${response.status}`);
 }
 
-/** A URL as it may be shown. */
-export function withoutCredentials(url: string): string {
-  return url.replace(/:\/\/[^/@]*@/, '://');
+/** The bytes of an answer as they come; `SLIPWAY_FETCH_FAILED` where the connection ends before them. */
+export async function* readBody(response: Response, url: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  try {
+    if (response.body !== null) yield* response.body;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw fetchFailure(url, error);
+  }
+}
+
+/** undici reports what went wrong with a connection as the cause of a TypeError. */
+function fetchFailure(url: string, error: unknown): unknown {
+  if (!(error instanceof TypeError)) return error;
+  const why = error.cause instanceof Error ? error.cause.message : error.message;
+  return new SlipwayError('SLIPWAY_FETCH_FAILED', `cannot fetch ${withoutCredentials(url)}: ${why}`, { cause: error });
+}
+
+/** A URL, or a text with URLs in it, as it may be shown. */
+export function withoutCredentials(text: string): string {
+  return text.replace(/:\/\/[^/?#\s"']*@/g, '://');
 }

@@ -15,7 +15,7 @@ import type { OpContext } from '../../../solver/solver.ts';
 import type { HttpOp } from '../../../solver/vertex.ts';
 import { displayPath } from '../../../src/core/byte-path.ts';
 import { digestOf } from '../../../src/core/digest.ts';
-import { silentProgress } from '../../../src/core/progress.ts';
+import { type ProgressEvent, silentProgress } from '../../../src/core/progress.ts';
 
 const CONTEXT: OpContext = { signal: new AbortController().signal, progress: silentProgress, stepId: '1' };
 
@@ -44,7 +44,7 @@ afterEach(() => {
 });
 
 /** A new build's op, with the file that it adds: path, mode, time, bytes. */
-function httpOp(changes: Partial<HttpOp> = {}) {
+function httpOp(changes: Partial<HttpOp> = {}, context = CONTEXT) {
   const added: TreeEntry[] = [];
   const services = {
     content: openContentStore(store),
@@ -59,9 +59,9 @@ function httpOp(changes: Partial<HttpOp> = {}) {
   } as unknown as OpServices;
   const definition = { url: `http://${origin}/d/f.txt`, filename: 'f.txt', mode: 0o600, uid: 0, gid: 0, ...changes };
   const op = createHttpOp({ kind: 'http', ...definition }, services);
-  const keyOf = async () => (await op.cacheMap(CONTEXT)).digest;
+  const keyOf = async () => (await op.cacheMap(context)).digest;
   const run = async () => {
-    await op.exec([], CONTEXT);
+    await op.exec([], context);
     return added.map(({ path, change }) => {
       if (change.kind !== 'present' || change.content?.kind !== 'host') throw new Error('no file');
       const { mode, uid, size, mtime } = change.file;
@@ -147,9 +147,45 @@ describe('ADD of a URL', () => {
       response.writeHead(200, { 'content-length': '100', etag: '"1"' }).write('part');
       setTimeout(() => response.destroy(), 20);
     };
-    await expect(httpOp().run()).rejects.toThrow();
+    await expect(httpOp().run()).rejects.toMatchObject({ code: 'SLIPWAY_FETCH_FAILED' });
     answer = withTag('1', 'whole');
     expect((await httpOp().run())[0]?.text).toBe('whole');
+  });
+
+  test('tells how much of how much has come', async () => {
+    answer = (_request, response) => response.writeHead(200, { 'content-length': '5' }).end('bytes');
+    const events: ProgressEvent[] = [];
+    const context = { ...CONTEXT, progress: { emit: (event: ProgressEvent) => void events.push(event) } };
+    await httpOp({}, context).run();
+    expect(events.at(-1)).toMatchObject({ type: 'step-progress', id: '1', current: 5, total: 5, unit: 'bytes' });
+  });
+
+  test('gives up on a server that redirects for ever, or elsewhere than to http', async () => {
+    answer = (_request, response) => response.writeHead(302, { location: '/again' }).end();
+    await expect(httpOp().run()).rejects.toMatchObject({ code: 'SLIPWAY_FETCH_FAILED' });
+    expect(requests.length).toBeLessThan(30);
+    answer = (_request, response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end();
+    await expect(httpOp().run()).rejects.toMatchObject({ code: 'SLIPWAY_FETCH_FAILED' });
+  });
+
+  test('does not send a password to where it is redirected', async () => {
+    const other = createServer((request, response) => {
+      requests.push(request);
+      response.end('there');
+    }).listen(0, '127.0.0.1');
+    await new Promise((resolve) => other.once('listening', resolve));
+    const location = `http://127.0.0.1:${(other.address() as AddressInfo).port}/f`;
+    answer = (_request, response) => response.writeHead(302, { location }).end();
+    expect((await httpOp({ url: `http://me:pw@${origin}/f` }).run())[0]?.text).toBe('there');
+    expect(requests.map(({ headers }) => headers.authorization !== undefined)).toEqual([true, false]);
+    other.close();
+    other.closeAllConnections();
+  });
+
+  test('takes no name from the server', async () => {
+    answer = (_request, response) =>
+      response.writeHead(200, { 'content-disposition': 'attachment; filename="../../../x"' }).end('bytes');
+    expect((await httpOp().run())[0]?.path).toBe('/f.txt');
   });
 
   test.each(['../../etc/cron.d/x', 'a/b', '..', '', 'a\0b'])('refuses %j as the name of a file', (filename) => {
