@@ -15,7 +15,7 @@ export function convertEnv(env: EnvInstruction, state: StageState, scope: StepSc
     if (env.legacy) scope.linter.report('LegacyKeyValueFormat', scope.step.range, env.keyword);
     reportSecret('ENV', key, { linter: scope.linter, range: scope.step.range });
     setLast(state.env, key, value);
-    state.image.config.Env = withVariable(state.image.config.Env ?? [], key, value);
+    state.image.env.set(key, value);
   }
   addHistory(state, `ENV ${pairs.map(({ key, value }) => `${key}=${value}`).join(' ')}`, 'empty');
 }
@@ -53,10 +53,4 @@ function argValue(
   const { buildArgs } = scope.request;
   if (Object.hasOwn(buildArgs, key)) return buildArgs[key];
   return fallback === undefined ? scope.globals.values.get(key) : expand(fallback, state, scope);
-}
-
-/** A list of `KEY=value` with one replaced where it stands, or added at the end. */
-function withVariable(env: readonly string[], key: string, value: string): readonly string[] {
-  const at = env.findIndex((variable) => variable.split('=', 1)[0] === key);
-  return at < 0 ? [...env, `${key}=${value}`] : env.with(at, `${key}=${value}`);
 }

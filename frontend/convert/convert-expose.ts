@@ -18,10 +18,7 @@ export function convertExpose(instruction: ExposeInstruction, state: StageState,
     if (port.ip !== '' || port.hostPort !== '') scope.linter.report('ExposeInvalidFormat', scope.step.range, spec);
     return exposedPorts(port);
   });
-  state.image.config.ExposedPorts = {
-    ...state.image.config.ExposedPorts,
-    ...Object.fromEntries(ports.map((port) => [port, {}])),
-  };
+  for (const port of ports) state.image.exposedPorts.add(port);
   addHistory(state, `EXPOSE ${goList(ports)}`, 'empty');
 }
 

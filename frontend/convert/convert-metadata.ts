@@ -24,7 +24,7 @@ import { expand } from './variables.ts';
 export function convertLabel(label: LabelInstruction, state: StageState, scope: StepScope): void {
   const pairs = label.pairs.map(({ key, value }) => [expand(key, state, scope), expand(value, state, scope)] as const);
   if (label.legacy) scope.linter.report('LegacyKeyValueFormat', scope.step.range, label.keyword);
-  state.image.config.Labels = { ...state.image.config.Labels, ...Object.fromEntries(pairs) };
+  for (const [key, value] of pairs) state.image.labels.set(key, value);
   addHistory(state, `LABEL ${pairs.map(([key, value]) => `${key}=${value}`).join(' ')}`, 'empty');
 }
 
@@ -46,10 +46,7 @@ export function convertVolume(instruction: VolumeInstruction, state: StageState,
     throw new SlipwayError('SLIPWAY_VOLUME_INVALID', 'VOLUME specified can not be an empty string', {
       hint: 'a variable in it may not be set',
     });
-  state.image.config.Volumes = {
-    ...state.image.config.Volumes,
-    ...Object.fromEntries(paths.map((path) => [path, {}])),
-  };
+  for (const path of paths) state.image.volumes.add(path);
   addHistory(state, `VOLUME ${goList(paths)}`, 'empty');
 }
 
@@ -69,7 +66,7 @@ export function convertShell({ args }: ShellInstruction, state: StageState): voi
 }
 
 export function convertOnbuild({ expression }: OnbuildInstruction, state: StageState): void {
-  state.image.config.OnBuild = [...(state.image.config.OnBuild ?? []), expression];
+  state.image.triggers.push(expression);
 }
 
 export function convertCmd(cmd: CmdInstruction, state: StageState, scope: StepScope): void {

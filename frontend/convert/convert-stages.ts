@@ -10,7 +10,7 @@ import type { GlobalArgs, Stage } from '../stages/stage.ts';
 import { writtenContextSources } from './context-sources.ts';
 import { convertStep } from './convert-step.ts';
 import { enterFolder } from './convert-workdir.ts';
-import { draftOf } from './image-draft.ts';
+import { draftOf, finishedImage } from './image-draft.ts';
 import { buildableRoot, type StageStart, startOf } from './stage-roots.ts';
 import type { Root, StageState } from './stage-state.ts';
 import { nextStepName } from './step-name.ts';
@@ -96,7 +96,11 @@ function beginStage(stage: Stage, scope: StageScope, source: SourceExcerpt): Sta
   const start: StageStart =
     parent === undefined
       ? beginning(stage, scope, name, source)
-      : { root: parent.root, image: { ...parent.image, author: parent.image.author ?? '' }, platform: parent.platform };
+      : {
+          root: parent.root,
+          image: { ...finishedImage(parent.image), author: parent.image.author ?? '' },
+          platform: parent.platform,
+        };
   const isBuiltOn = stage.from !== undefined && stage.replacement === undefined;
   const state: StageState = {
     ...draft,
@@ -105,7 +109,7 @@ function beginStage(stage: Stage, scope: StageScope, source: SourceExcerpt): Sta
     image: draftOf(start.image),
     stepsNamed: draft.stepsNamed,
   };
-  for (const variable of state.image.config.Env ?? []) {
+  for (const variable of state.image.env.entries) {
     const equals = variable.indexOf('=');
     if (equals < 0) setLast(state.env, variable, '');
     else setLast(state.env, variable.slice(0, equals), variable.slice(equals + 1));

@@ -80,10 +80,10 @@ function definitionOf(
   { root, image, platform }: StageState,
   { request, linter }: ReadRequest,
 ): Definition {
-  const labelled = { ...image, config: { ...image.config, Labels: { ...image.config.Labels, ...request.labels } } };
+  for (const [name, value] of Object.entries(request.labels)) image.labels.set(name, value);
   return {
     root,
-    config: finishedImage(request.implicitPlatform ? labelled : forPlatform(labelled, request)),
+    config: finishedImage(request.implicitPlatform ? image : forPlatform(image, request)),
     warnings: linter.warnings,
     platform: request.implicitPlatform ? platform : request.platform,
     ...(epoch === undefined ? {} : { epoch }),

@@ -80,8 +80,10 @@ test('escapes can be kept', () => {
   expect(expand('a\\ b\\$c', {}, { escapes: 'keep' })).toBe('a\\ b\\$c');
 });
 
-test('text before a nested word is not lost when words are cut', () => {
-  expect(expandWords('80${X:-80} 443', lookupIn({}), ESCAPE)).toEqual(['8080', '443']);
+test('the beginning of a word is lost before a modifier when words are cut, as in BuildKit', () => {
+  expect(expandWords('80${X:-80} 443', lookupIn({}), ESCAPE)).toEqual(['80', '443']);
+  expect(expandWords('80${X+1} 44$Y', lookupIn({ Y: '3' }), ESCAPE)).toEqual(['443']);
+  expect(expandWords('1 2 8"${X-9}"', lookupIn({}), ESCAPE)).toEqual(['1', '2', '9']);
 });
 
 test('the last character of a replacement may be a reference to the match only in the form that Go gives it', () => {
