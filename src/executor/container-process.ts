@@ -20,21 +20,27 @@ const TERM_GRACE_MS = 300;
 const COMMAND_DEPTH = 2;
 const SIGTERM_BIT = 1n << 14n;
 
+/** How a runtime is started: its absolute path and arguments, and descriptors that it is given from 3 on. */
+export interface RuntimeCommand {
+  readonly args: readonly string[];
+  readonly descriptors: readonly number[];
+}
+
 /**
- * Runs an OCI runtime in the foreground until its container and every process of it are gone; `command` is its absolute path
- * and arguments. The runtime is the first process of a pid namespace, and dies with this process: whichever way either ends, the
+ * Runs an OCI runtime in the foreground until its container and every process of it are gone. The runtime is the first process of a pid namespace, and dies with this process: whichever way either ends, the
  * kernel ends all that it started. An aborted `signal` sends SIGTERM to the container's command, then kills everything.
  */
 export async function runContainer(
-  command: readonly string[],
+  command: RuntimeCommand,
   io: ProcessIO,
   signal: AbortSignal,
 ): Promise<ContainerExit> {
   const { pipe } = containerSyscalls();
-  const [stdout, stderr] = [pipe(), pipe()];
-  const child = spawnInNamespaces(command, [stdout.write, stderr.write]);
-  closeSync(stdout.write);
-  closeSync(stderr.write);
+  // Standard input is at its end, and no null device: crun would give the machine's own to the container's user.
+  const [stdin, stdout, stderr] = [pipe(), pipe(), pipe()];
+  closeSync(stdin.write);
+  const child = spawnInNamespaces(command.args, [stdin.read, stdout.write, stderr.write, ...command.descriptors]);
+  for (const fd of [stdin.read, stdout.write, stderr.write]) closeSync(fd);
   let isKilled = false;
   const takeStderr = (data: Uint8Array) => {
     // What comes after that is what `unshare` has to say about it.
@@ -60,10 +66,10 @@ export async function runContainer(
  * `unshare` stays as the parent of the namespace's first process. It dies with slipway and kills its child then; runtimes look their
  * own children up in /proc, so that is one of the new namespace.
  */
-function spawnInNamespaces(command: readonly string[], [stdout, stderr]: readonly [number, number]): ChildProcess {
+function spawnInNamespaces(command: readonly string[], stdio: number[]): ChildProcess {
   const unshare = [requireProgram('unshare'), '--pid', '--fork', '--kill-child=KILL', '--mount-proc', '--'];
   return spawn(requireProgram('setpriv'), ['--pdeathsig', 'KILL', '--', ...unshare, ...command], {
-    stdio: ['ignore', stdout, stderr],
+    stdio,
     // A session of its own: Ctrl-C reaches slipway alone, which then ends the container in its way.
     detached: true,
     cwd: '/',

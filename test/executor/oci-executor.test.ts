@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { availableRungs, newFolder, type Rung, type Runner, startRunner } from './rig/rungs.ts';
@@ -45,6 +45,16 @@ function output(run: Run): void {
     const result = await run(shell('cat; ls /proc/self/fd | tr "\\n" " "'));
     // 3 is ls's own, of the folder that it lists.
     expect(result.stdout).toBe('0 1 2 3 ');
+  });
+
+  test("the machine's null device keeps its owner while another user's step runs", async () => {
+    const step = run({ ...shell('sleep 0.3'), user: 'www-data' });
+    const owners = new Set<number>();
+    while (!owners.has(-1)) {
+      owners.add(statSync('/dev/null').uid);
+      await Promise.race([step.then(() => owners.add(-1)), delay(20)]);
+    }
+    expect([...owners]).toEqual([0, -1]);
   });
 
   test('a megabyte of output arrives whole', async () => {

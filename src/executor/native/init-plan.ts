@@ -9,6 +9,8 @@ export interface InitPlan {
   readonly spec: OciSpec;
   /** `struct sock_filter[]` in base64; undefined for a process without a filter. */
   readonly seccompProgram: string | undefined;
+  /** See `ContainerBundle`. */
+  readonly cgroupFiles: readonly string[];
 }
 
 /** The text of a plan; the limits in it are numbers of up to 20 digits. */

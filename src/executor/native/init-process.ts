@@ -32,17 +32,17 @@ export function startInit(): WaitingInit {
   const child = spawnInit([stdout.write, report.write, plan.read, stderr.write]);
   for (const fd of [stdout.write, report.write, plan.read, stderr.write]) closeSync(fd);
   child.unref();
+  const ended = once(child, 'exit');
+  // Until somebody waits for it, a start that failed is nobody's error.
+  ended.catch(() => {});
   let isIdle = true;
-  const closeAll = () => {
-    for (const fd of [stdout.read, report.read, plan.write, stderr.read]) closeSync(fd);
-  };
   return {
     run: async (given, io, signal) => {
       isIdle = false;
       child.ref();
       sendPlan(plan.write, given);
       const outputs = [readOutput(stdout.read, io.stdout.bind(io)), readOutput(stderr.read, io.stderr.bind(io))];
-      const status = await endOf(child, signal);
+      const status = await endOf(child, ended, signal);
       await Promise.all(outputs);
       try {
         return { status, report: readFileSync(report.read, 'utf8') };
@@ -53,18 +53,19 @@ export function startInit(): WaitingInit {
     [Symbol.dispose]: () => {
       if (!isIdle) return;
       isIdle = false;
-      // Without a plan the init ends.
-      closeAll();
+      for (const fd of [stdout.read, report.read, plan.write, stderr.read]) closeSync(fd);
+      // Without a plan it would end by itself, but only when it has started.
+      child.kill('SIGKILL');
     },
   };
 }
 
-async function endOf(child: ChildProcess, signal: AbortSignal): Promise<number> {
+async function endOf(child: ChildProcess, ended: Promise<unknown>, signal: AbortSignal): Promise<number> {
   const stop = () => void stopProcess(child, COMMAND_DEPTH);
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
   try {
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    await ended;
     return exitStatus(child);
   } finally {
     signal.removeEventListener('abort', stop);
@@ -79,8 +80,7 @@ async function endOf(child: ChildProcess, signal: AbortSignal): Promise<number> 
 function spawnInit([stdout, report, plan, stderr]: readonly [number, number, number, number]): ChildProcess {
   const unshare = requireProgram('unshare');
   const outer = [unshare, '--pid', '--fork', '--kill-child=KILL', '--', '/bin/sh', '-c', '"$@"; exit $?', 'sh'];
-  // Code that runs once is not worth compiling: without, the start takes 2 ms less.
-  const inner = [unshare, '--pid', '--fork', '--', process.execPath, '--jitless', ...initProgram()];
+  const inner = [unshare, '--pid', '--fork', '--', process.execPath, ...initProgram()];
   return spawn(requireProgram('setpriv'), ['--pdeathsig', 'KILL', '--', ...outer, ...inner], {
     stdio: ['ignore', stdout, report, plan, stderr],
     // A session of its own: Ctrl-C reaches slipway alone, which then ends the container in its way.
@@ -96,7 +96,8 @@ function initProgram(): string[] {
   const place = (path: string) => fileURLToPath(new URL(path, import.meta.url));
   if (import.meta.url.endsWith('.ts')) return ['--disable-warning=ExperimentalWarning', place('init.ts')];
   const bundled = place('init.cjs');
-  return [existsSync(bundled) ? bundled : place('../init.cjs')];
+  // Code that runs once is not worth compiling: without, the start takes 2 ms less.
+  return ['--jitless', existsSync(bundled) ? bundled : place('../init.cjs')];
 }
 
 function sendPlan(fd: number, plan: InitPlan): void {

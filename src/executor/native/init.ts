@@ -2,7 +2,7 @@
  * The first process of a native container: waits for its plan, makes the container around itself, and becomes the command. It is
  * started inside a new PID namespace and in the mount namespace of the builder, where the step's root is mounted.
  */
-import { closeSync, fchownSync, fstatSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fchownSync, fstatSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { errnoOf } from '../../core/errors.ts';
 import type { OciSpec } from '../oci-spec.ts';
 import { enterRoot } from './container-root.ts';
@@ -38,7 +38,8 @@ function main(): void {
   process.exit(EXIT.notStarted);
 }
 
-function enterContainer(calls: InitSyscalls, { spec, seccompProgram }: InitPlan): void {
+function enterContainer(calls: InitSyscalls, { spec, seccompProgram, cgroupFiles }: InitPlan): void {
+  for (const file of cgroupFiles) writeFileSync(file, '0');
   enterNamespaces(calls, spec);
   calls.setHostname(spec.hostname);
   calls.newSession();
@@ -50,12 +51,23 @@ function enterContainer(calls: InitSyscalls, { spec, seccompProgram }: InitPlan)
   dropPrivileges(calls, spec.process, filter);
 }
 
+/** Joins those that exist, then makes the others; the PID namespace is there already. */
 function enterNamespaces(calls: InitSyscalls, { linux: { namespaces } }: OciSpec): void {
-  const types = namespaces
-    .map(({ type }) => type)
-    .filter((type): type is keyof typeof NAMESPACES => type in NAMESPACES);
-  calls.unshare(types.reduce((flags, type) => flags | NAMESPACES[type], 0));
-  if (types.includes('network')) calls.loopbackUp();
+  for (const { path } of namespaces) {
+    if (path === undefined) continue;
+    const namespace = openSync(path, 'r');
+    calls.setNamespace(namespace);
+    closeSync(namespace);
+  }
+  const made = namespaces.filter(({ path }) => path === undefined).map(({ type }) => type);
+  calls.unshare(made.reduce((flags, type) => flags | namespaceFlag(type), 0));
+  if (made.includes('network')) calls.loopbackUp();
+}
+
+function namespaceFlag(type: string): number {
+  if (type === 'pid') return 0;
+  if (Object.hasOwn(NAMESPACES, type)) return NAMESPACES[type as keyof typeof NAMESPACES];
+  throw new Error(`internal: namespace ${type}`);
 }
 
 /** A working directory that is no longer below the root leads out of the container (CVE-2024-21626). */
