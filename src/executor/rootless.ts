@@ -53,6 +53,8 @@ export function defaultStoreRoot(env: Readonly<Record<string, string | undefined
 /** A process in a new user namespace, whose ids are still to be mapped; it lives until its standard input is closed. */
 async function holdUserNamespace(): Promise<ChildProcess> {
   const holder = spawn(requireProgram('unshare'), ['--user', 'cat'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  // Where the namespace is forbidden, nobody reads this any more.
+  holder.stdin.on('error', () => {});
   holder.stdin.write('.');
   const said: Buffer[] = [];
   holder.stderr.on('data', (data: Buffer) => said.push(data));

@@ -31,7 +31,7 @@ export function installSlipway(): InstalledSlipway {
 
 /** The Node that runs this, or a copy where only its owner gets at it (a project in /root). */
 function nodeForEverybody(folder: string): string {
-  if (!isRoot() || mayRun(asUser([process.execPath, '--version']))) return process.execPath;
+  if (!isRoot() || mayRun(asUser(['test', '-x', process.execPath]))) return process.execPath;
   const copy = join(folder, 'node');
   copyFileSync(process.execPath, copy);
   chmodSync(copy, 0o755);
