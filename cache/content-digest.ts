@@ -1,12 +1,13 @@
 import { createHash, hash } from 'node:crypto';
-import { closeSync, lstatSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { type BytePath, displayPath, hostPath } from '../src/core/byte-path.ts';
-import { digestOf } from '../src/core/digest.ts';
+import { type BytePath, displayPath } from '../src/core/byte-path.ts';
+import type { Digest } from '../src/core/digest.ts';
 import { SlipwayError } from '../src/core/errors.ts';
 import type { FileEntry, FileTree, HostState } from '../src/core/file-tree.ts';
+import { hostStatReader } from '../src/core/host-stat-reader.ts';
 import type { ContentDigest, ContentDigester, ContentSelection } from './content-selection.ts';
-import type { FileDigests, HostFile } from './file-digests.ts';
+import type { FileDigests, FileFacts, HostFile } from './file-digests.ts';
 import { checkUnchanged, openHostFile } from './layers/host-content.ts';
 
 /** Longest time that the event loop is held while files are digested, in milliseconds. */
@@ -14,6 +15,9 @@ const SLICE = 40;
 const BUFFER_BYTES = 1024 * 1024;
 /** Hex digits of a file's digest in a key part: it only tells files apart for a person. */
 const PART_DIGITS = 16;
+
+/** So much text is hashed at a time. */
+const CHUNK = 64 * 1024;
 
 /** A file that was selected: its name in the digest, its place in the tree; no entry where there is no such file. */
 interface SelectedFile {
@@ -27,34 +31,40 @@ interface SelectedFile {
  * hashing (50,000 files of 3 kB take 0.4 s to read and hash), so that threads would gain little.
  */
 export function createContentDigester(known: FileDigests): ContentDigester {
-  const reader = { known, buffer: Buffer.allocUnsafeSlow(BUFFER_BYTES) };
+  const reader = { known, buffer: Buffer.allocUnsafeSlow(BUFFER_BYTES), stat: hostStatReader() };
   return async (tree, selection, signal) => {
     const files = selectFiles(tree, selection);
     const digests: string[] = [];
+    const running = createHash('sha256');
+    let text = '';
     let sliceEnd = performance.now() + SLICE;
-    for (const file of files) {
-      digests.push(file.entry?.type === 'file' ? digestFile(tree, file.path, { ...reader, entry: file.entry }) : '');
+    for (const { name, path, entry } of files) {
+      const digest = entry === undefined ? '' : digestEntry(tree, path, { ...reader, entry });
+      digests.push(digest);
+      // No field contains a NUL, and every file has the same number of fields.
+      text += `${name}\0${attributesOf(entry)}\0${digest}\0`;
+      if (text.length >= CHUNK) {
+        running.update(text);
+        text = '';
+      }
       if (performance.now() < sliceEnd) continue;
       await setImmediate();
       signal.throwIfAborted();
       sliceEnd = performance.now() + SLICE;
     }
     known.flush();
-    return resultOf(files, digests);
+    return resultOf(`sha256:${running.update(text).digest('hex')}` as Digest, files, digests);
   };
 }
 
-function resultOf(files: readonly SelectedFile[], digests: readonly string[]): ContentDigest {
-  const attributes = files.map((file) => attributesOf(file.entry));
-  // No field contains a NUL, and every file has the same number of fields.
-  const text = files.map((file, index) => `${file.name}\0${attributes[index]}\0${digests[index]}\0`).join('');
+function resultOf(digest: Digest, files: readonly SelectedFile[], digests: readonly string[]): ContentDigest {
   return {
-    digest: digestOf(text),
+    digest,
     // Only a result that is saved has its parts asked for.
     get parts() {
-      return files.map((file, index) => ({
-        name: `file ${displayPath(file.name as BytePath)}`,
-        value: `${(attributes[index] ?? '').replaceAll('\0', ' ')} ${digests[index]?.slice(0, PART_DIGITS)}`.trim(),
+      return files.map(({ name, entry }, index) => ({
+        name: `file ${displayPath(name as BytePath)}`,
+        value: `${attributesOf(entry).replaceAll('\0', ' ')} ${digests[index]?.slice(0, PART_DIGITS)}`.trim(),
       }));
     },
   };
@@ -87,30 +97,33 @@ function selectFiles(tree: FileTree, { roots, exclude }: ContentSelection): Sele
 interface FileReader {
   readonly known: FileDigests;
   readonly buffer: Buffer;
+  readonly stat: (path: BytePath) => HostState | undefined;
   /** What the tree says of the file; other bytes must not get into the digest of that entry. */
   readonly entry: FileEntry;
 }
 
-/** Digest of a file's bytes, 64 hex digits. */
-function digestFile(tree: FileTree, path: BytePath, { known, buffer, entry }: FileReader): string {
+/** Digest of a file's bytes, 64 hex digits; empty for what has none. Remembers as well whether there are extended attributes. */
+function digestEntry(tree: FileTree, path: BytePath, { known, buffer, stat, entry }: FileReader): string {
+  const isFile = entry.type === 'file';
+  if (!isFile && (entry.type !== 'dir' || entry.host === undefined)) return '';
   const hostFile = tree.contentPath(path);
-  const state = entry.host ?? stateOf(hostFile);
+  const state = entry.host ?? stat(hostFile);
   if (state === undefined) throw changed(path);
   const file = { path: hostFile, size: entry.size, state };
   const remembered = known.lookup(file);
-  if (remembered !== undefined) return remembered;
-  const digest = readAndHash(file, buffer);
-  known.note(file, digest);
-  return digest;
-}
-
-function stateOf(file: BytePath): HostState | undefined {
-  return lstatSync(hostPath(file), { bigint: true, throwIfNoEntry: false });
+  if (remembered?.isPlain) state.isPlain = true;
+  const facts: FileFacts = {
+    digest: remembered?.digest ?? (isFile ? readAndHash(file, buffer) : ''),
+    isPlain: entry.host !== undefined && (entry.xattrs?.size ?? 0) === 0,
+  };
+  if (facts.isPlain) state.isPlain = true;
+  if (remembered === undefined || remembered.isPlain !== facts.isPlain) known.note(file, facts);
+  return facts.digest;
 }
 
 /** Reads the very file that was looked at: another one in its place, or a growing one, is `SLIPWAY_CONTEXT_CHANGED`. */
 function readAndHash({ path, size, state }: HostFile, buffer: Buffer): string {
-  const seen = { path, size, mtimeNs: state.mtimeNs };
+  const seen = { path, size, mtimeMs: state.mtimeMs };
   const descriptor = openHostFile(seen);
   try {
     let count = readSync(descriptor, buffer, 0, buffer.length, null);

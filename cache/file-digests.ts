@@ -3,19 +3,27 @@ import type { HostState } from '../src/core/file-tree.ts';
 import type { Database } from './database.ts';
 
 /**
- * SHA-256 digests of files on this machine, remembered by what the system says of their inode, so that a file that did not change is
- * not read again. One row a folder: 50,000 rows of one file each would take longer to look up than the files take to read.
+ * What was found out about files on this machine, remembered by what the system says of their inodes, so that a file that did not
+ * change is not read again: SHA-256 digests of regular files, and which files and folders have no extended attributes. One row a
+ * folder: 50,000 rows of one file each would take longer to look up than the files take to read.
  */
 export interface FileDigests {
-  /** The digest (64 hex digits) that was noted for this very state of the file, or undefined. */
-  lookup(file: HostFile): string | undefined;
-  /** Remembers a digest, unless the file is so young that it could still change without its state showing it. */
-  note(file: HostFile, digest: string): void;
+  /** What was noted for this very state of the file, or undefined. */
+  lookup(file: HostFile): FileFacts | undefined;
+  /** Remembers, unless the file is so young that it could still change without its state showing it. */
+  note(file: HostFile, facts: FileFacts): void;
   /** Writes what was noted since the last time, in one transaction. */
   flush(): void;
 }
 
-/** A regular file of this machine, and the state that it was found in. */
+export interface FileFacts {
+  /** 64 hex digits; empty for a folder. */
+  readonly digest: string;
+  /** No extended attribute that a layer would keep. */
+  readonly isPlain: boolean;
+}
+
+/** A file or folder of this machine, and the state that it was found in. */
 export interface HostFile {
   readonly path: BytePath;
   readonly size: number;
@@ -29,9 +37,10 @@ export interface HostFile {
 const RACY_WINDOW = 2000;
 /** How stale the time of last use of a row may be, in milliseconds. */
 const USE_RESOLUTION = 24 * 60 * 60 * 1000;
-/** dev, ino, size, mtime, ctime as doubles: times lose what is below 0.3 microseconds, far finer than the clocks they come from. */
-const STAMP_FIELDS = 5;
+/** dev, ino, size, mtime, ctime and whether the file is plain (1) as doubles. */
+const STAMP_FIELDS = 6;
 const DIGEST_BYTES = 32;
+const FOLDER_DIGEST = '0'.repeat(2 * DIGEST_BYTES);
 
 interface FolderDigests {
   /** By name: the position in `stamps` (times `STAMP_FIELDS`) and `digests`. */
@@ -44,12 +53,13 @@ interface FolderDigests {
 /** The digests in `database`; rows that were read stay in memory as long as the result does. */
 export function openFileDigests(database: Database): FileDigests {
   const folders = new Map<string, FolderDigests>();
+  let last: { readonly path: string; readonly folder: FolderDigests } | undefined;
+  // Files of one folder come one after the other.
   const folderOf = (path: string) => {
-    let folder = folders.get(path);
-    if (folder === undefined) {
-      folder = load(database, path);
-      folders.set(path, folder);
-    }
+    if (last?.path === path) return last.folder;
+    const folder = folders.get(path) ?? load(database, path);
+    folders.set(path, folder);
+    last = { path, folder };
     return folder;
   };
   return {
@@ -58,17 +68,22 @@ export function openFileDigests(database: Database): FileDigests {
       const folder = folderOf(path);
       const at = folder.index.get(name);
       if (at === undefined || !isSame(folder.stamps, at * STAMP_FIELDS, file)) return undefined;
-      return folder.digests.toString('hex', at * DIGEST_BYTES, (at + 1) * DIGEST_BYTES);
+      const digest = folder.digests.toString('hex', at * DIGEST_BYTES, (at + 1) * DIGEST_BYTES);
+      return {
+        digest: digest === FOLDER_DIGEST ? '' : digest,
+        isPlain: folder.stamps[at * STAMP_FIELDS + STAMP_FIELDS - 1] === 1,
+      };
     },
-    note(file, digest) {
-      if (Number(file.state.ctimeNs / 1_000_000n) > Date.now() - RACY_WINDOW) return;
+    note(file, { digest, isPlain }) {
+      if (file.state.ctimeMs > Date.now() - RACY_WINDOW) return;
       const [path, name] = split(file.path);
       const folder = folderOf(path);
       const at = folder.index.get(name) ?? folder.index.size;
       folder.index.set(name, at);
       reserve(folder, at + 1);
-      folder.stamps.set(stampOf(file), at * STAMP_FIELDS);
-      folder.digests.write(digest, at * DIGEST_BYTES, 'hex');
+      const { dev, ino, mtimeMs, ctimeMs } = file.state;
+      folder.stamps.set([dev, ino, file.size, mtimeMs, ctimeMs, isPlain ? 1 : 0], at * STAMP_FIELDS);
+      folder.digests.write(digest === '' ? FOLDER_DIGEST : digest, at * DIGEST_BYTES, 'hex');
       folder.dirty = true;
     },
     flush() {
@@ -86,12 +101,14 @@ function split(path: BytePath): readonly [folder: string, name: string] {
   return [path.slice(0, slash), path.slice(slash + 1)];
 }
 
-function stampOf({ size, state }: HostFile): readonly number[] {
-  return [Number(state.dev), Number(state.ino), size, Number(state.mtimeNs), Number(state.ctimeNs)];
-}
-
-function isSame(stamps: Float64Array, at: number, file: HostFile): boolean {
-  return stampOf(file).every((field, index) => stamps[at + index] === field);
+function isSame(stamps: Float64Array, at: number, { size, state }: HostFile): boolean {
+  return (
+    stamps[at] === state.dev &&
+    stamps[at + 1] === state.ino &&
+    stamps[at + 2] === size &&
+    stamps[at + 3] === state.mtimeMs &&
+    stamps[at + 4] === state.ctimeMs
+  );
 }
 
 function reserve(folder: FolderDigests, count: number): void {

@@ -1,12 +1,12 @@
-import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { type BytePath, bytePathOf, hostPath } from '../../src/core/byte-path.ts';
-import type { FileEntry, FileType } from '../../src/core/file-tree.ts';
+import type { FileEntry } from '../../src/core/file-tree.ts';
+import type { HostStat } from '../../src/core/host-stat.ts';
+import { hostStatReader } from '../../src/core/host-stat-reader.ts';
 import { syscalls } from '../../src/core/syscalls.ts';
 import type { LayerFolder } from './layer-folder.ts';
 import type { TreeEntry } from './layer-store.ts';
 import { DEVICE_XATTR, isLayerXattr, isWhiteout, type OverlayXattrPrefix } from './overlay-format.ts';
-
-const SECOND = 1_000_000_000n;
 
 /** A file of a layer's folder: its entry, or that it stands for "removed". */
 export type FolderFile = { readonly kind: 'removed' } | { readonly kind: 'present'; readonly entry: FileEntry };
@@ -19,6 +19,7 @@ export class FolderReader {
   readonly path: string;
   readonly #traits: LayerFolder['traits'];
   readonly #prefix: () => OverlayXattrPrefix;
+  readonly #stat = hostStatReader();
 
   constructor(folder: LayerFolder, prefix: () => OverlayXattrPrefix) {
     this.path = folder.path;
@@ -28,10 +29,10 @@ export class FolderReader {
 
   lstat(path: BytePath): FolderFile | undefined {
     const host = this.hostPathOf(path);
-    const stats = lstatSync(hostPath(host), { bigint: true, throwIfNoEntry: false });
-    if (stats === undefined) return undefined;
-    if (isWhiteout(stats)) return { kind: 'removed' };
-    return { kind: 'present', entry: this.#entryOf(host, stats) };
+    const stat = this.#stat(host);
+    if (stat === undefined) return undefined;
+    if (isWhiteout(stat)) return { kind: 'removed' };
+    return { kind: 'present', entry: this.#entryOf(host, stat) };
   }
 
   /** Names in a folder, sorted by bytes, with whether each may be a whiteout. */
@@ -51,21 +52,19 @@ export class FolderReader {
     return `${this.path}${path}` as BytePath;
   }
 
-  #entryOf(host: BytePath, stats: BigIntStats): FileEntry {
-    const type = typeOf(stats);
+  #entryOf(host: BytePath, stat: HostStat): FileEntry {
+    const { type, mode, uid, gid, mtime, device, sharedInode } = stat;
     const entry = {
       type,
-      mode: Number(stats.mode) & 0o7777,
-      uid: Number(stats.uid),
-      gid: Number(stats.gid),
-      size: type === 'file' ? Number(stats.size) : 0,
-      mtime: Number((stats.mtimeNs - (((stats.mtimeNs % SECOND) + SECOND) % SECOND)) / SECOND),
+      mode,
+      uid,
+      gid,
+      size: type === 'file' ? stat.size : 0,
+      mtime,
       ...(type === 'symlink' ? { target: bytePathOf(readlinkSync(hostPath(host), 'buffer')) } : {}),
-      ...(type === 'char' || type === 'block' ? { device: deviceOf(stats.rdev) } : {}),
-      ...(type !== 'dir' && stats.nlink > 1n ? { link: `${this.path}:${stats.ino}` } : {}),
-      ...(type === 'file'
-        ? { host: { dev: stats.dev, ino: stats.ino, mtimeNs: stats.mtimeNs, ctimeNs: stats.ctimeNs } }
-        : {}),
+      ...(type === 'char' || type === 'block' ? { device } : {}),
+      ...(sharedInode === undefined ? {} : { link: `${this.path}:${sharedInode}` }),
+      ...(type === 'file' ? { host: stat } : {}),
     };
     if (this.#traits?.xattrs !== false || this.#traits.placeholders) return this.#withXattrs(host, entry);
     return entry;
@@ -140,8 +139,8 @@ function presentChange(
   if (hardLinkTo !== undefined) return { kind: 'present', file, hardLinkTo };
   if (file.link !== undefined) firstNames.set(file.link, path);
   if (file.type !== 'file') return { kind: 'present', file };
-  const mtimeNs = file.host?.mtimeNs ?? 0n;
-  return { kind: 'present', file, content: { kind: 'host', path: reader.hostPathOf(path), mtimeNs } };
+  const mtimeMs = file.host?.mtimeMs ?? 0;
+  return { kind: 'present', file, content: { kind: 'host', path: reader.hostPathOf(path), mtimeMs } };
 }
 
 function layerXattrs(all: ReadonlyMap<string, Buffer>): Map<string, string> {
@@ -156,20 +155,4 @@ function placeholderEntry(file: FileEntry, standsFor: string): FileEntry {
   if (type === undefined) return file;
   const { host: _host, ...attributes } = file;
   return { ...attributes, type: type as 'char' | 'block', device: { major: Number(major), minor: Number(minor) } };
-}
-
-function typeOf(stats: BigIntStats): FileType {
-  if (stats.isFile()) return 'file';
-  if (stats.isDirectory()) return 'dir';
-  if (stats.isSymbolicLink()) return 'symlink';
-  if (stats.isCharacterDevice()) return 'char';
-  if (stats.isBlockDevice()) return 'block';
-  return stats.isFIFO() ? 'fifo' : 'socket';
-}
-
-/** gnu_dev_major(3) and gnu_dev_minor(3). */
-function deviceOf(number: bigint): { major: number; minor: number } {
-  const major = ((number >> 8n) & 0xfffn) | ((number >> 32n) & ~0xfffn);
-  const minor = (number & 0xffn) | ((number >> 12n) & ~0xffn);
-  return { major: Number(BigInt.asUintN(32, major)), minor: Number(BigInt.asUintN(32, minor)) };
 }

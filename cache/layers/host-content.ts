@@ -7,7 +7,7 @@ import type { TarContent } from '../tar/tar-writer.ts';
 export interface HostFile {
   readonly path: BytePath;
   readonly size: number;
-  readonly mtimeNs: bigint;
+  readonly mtimeMs: number;
 }
 
 /**
@@ -27,8 +27,8 @@ export function openHostFile(file: HostFile): number {
 
 /** `SLIPWAY_CONTEXT_CHANGED` where the open file is not as it was seen. */
 export function checkUnchanged(descriptor: number, file: HostFile): void {
-  const stats = fstatSync(descriptor, { bigint: true });
-  if (!stats.isFile() || stats.size !== BigInt(file.size) || stats.mtimeNs !== file.mtimeNs) throw changed(file);
+  const stats = fstatSync(descriptor);
+  if (!stats.isFile() || stats.size !== file.size || stats.mtimeMs !== file.mtimeMs) throw changed(file);
 }
 
 /** The file's bytes for an archive, checked before the first and after the last. */

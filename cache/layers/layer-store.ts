@@ -19,7 +19,7 @@ export type LayerStack = readonly LayerId[];
 export type TreeContent =
   /** A file on this machine. It is opened without following symlinks, and must still have this size and mtime, else
    * `SLIPWAY_CONTEXT_CHANGED`. */
-  | { readonly kind: 'host'; readonly path: BytePath; readonly mtimeNs: bigint }
+  | { readonly kind: 'host'; readonly path: BytePath; readonly mtimeMs: number }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array };
 
 /** One entry of a tree layer. A parent folder stands before its children, and every parent is there with its attributes. */

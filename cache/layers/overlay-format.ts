@@ -1,6 +1,7 @@
-import { type BigIntStats, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import type { BytePath } from '../../src/core/byte-path.ts';
 import { errnoOf } from '../../src/core/errors.ts';
+import type { HostStat } from '../../src/core/host-stat.ts';
 import { syscalls } from '../../src/core/syscalls.ts';
 import type { Store } from '../store.ts';
 
@@ -36,8 +37,8 @@ function probe(folder: string): OverlayXattrPrefix {
 }
 
 /** Whether overlayfs takes the file as "removed": a character device 0:0. */
-export function isWhiteout(stats: Pick<BigIntStats, 'isCharacterDevice' | 'rdev'>): boolean {
-  return stats.rdev === 0n && stats.isCharacterDevice();
+export function isWhiteout({ type, device }: HostStat): boolean {
+  return type === 'char' && device.major === 0 && device.minor === 0;
 }
 
 /**

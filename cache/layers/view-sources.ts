@@ -82,9 +82,9 @@ function entryOf({ file, content }: Extract<Change, { kind: 'present' }>): FileE
   return rest;
 }
 
-function checkHostFile(content: { readonly path: BytePath; readonly mtimeNs: bigint }, file: FileEntry): void {
-  const stats = lstatSync(hostPath(content.path), { bigint: true, throwIfNoEntry: false });
-  if (stats?.isFile() && stats.size === BigInt(file.size) && stats.mtimeNs === content.mtimeNs) return;
+function checkHostFile(content: { readonly path: BytePath; readonly mtimeMs: number }, file: FileEntry): void {
+  const stats = lstatSync(hostPath(content.path), { throwIfNoEntry: false });
+  if (stats?.isFile() && stats.size === file.size && stats.mtimeMs === content.mtimeMs) return;
   throw new SlipwayError(
     'SLIPWAY_CONTEXT_CHANGED',
     `${displayPath(content.path)} changed while the build was using it`,

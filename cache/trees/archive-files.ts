@@ -3,6 +3,7 @@ import type { BytePath } from '../../src/core/byte-path.ts';
 import type { TreeContent } from '../layers/layer-store.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
 import type { TarVisitor } from '../tar/tar-reader.ts';
+import { isZeros } from '../tar/zeros.ts';
 
 /** An entry of an archive, and where the bytes of a regular file were put. */
 export interface ArchiveFile {
@@ -12,7 +13,7 @@ export interface ArchiveFile {
 
 /**
  * Takes the files of an archive apart: bytes go to files with numbers for names in one private folder, so that nothing an archive
- * calls its files ever reaches the filesystem; entries go to `onFile` in the archive's order. Holes stay holes.
+ * calls its files ever reaches the filesystem; entries go to `onFile` in the archive's order. Holes stay holes, and long stretches of zeros become some.
  */
 export function archiveFiles(folder: string, onFile: (file: ArchiveFile) => void): TarVisitor & Disposable {
   let count = 0;
@@ -35,6 +36,10 @@ export function archiveFiles(folder: string, onFile: (file: ArchiveFile) => void
     },
     data: (bytes) => {
       if (descriptor === undefined) throw new Error('internal: bytes of no file');
+      if (isZeros(bytes)) {
+        place += bytes.length;
+        return;
+      }
       for (let written = 0; written < bytes.length; ) {
         const length = writeSync(descriptor, bytes, written, bytes.length - written, place);
         written += length;
@@ -51,10 +56,10 @@ export function archiveFiles(folder: string, onFile: (file: ArchiveFile) => void
         return;
       }
       ftruncateSync(descriptor, current.size);
-      const { mtimeNs } = fstatSync(descriptor, { bigint: true });
+      const { mtimeMs } = fstatSync(descriptor);
       closeSync(descriptor);
       descriptor = undefined;
-      onFile({ entry: current, content: { kind: 'host', path: path as BytePath, mtimeNs } });
+      onFile({ entry: current, content: { kind: 'host', path: path as BytePath, mtimeMs } });
     },
     [Symbol.dispose]: () => {
       if (descriptor !== undefined) closeSync(descriptor);

@@ -9,6 +9,6 @@ import type { TreeContent } from '../layers/layer-store.ts';
  */
 export function treeContent(tree: FileTree, path: BytePath, file: FileEntry): TreeContent {
   const host = tree.contentPath(path);
-  const mtimeNs = file.host?.mtimeNs ?? lstatSync(hostPath(host), { bigint: true }).mtimeNs;
-  return { kind: 'host', path: host, mtimeNs };
+  const mtimeMs = file.host?.mtimeMs ?? lstatSync(hostPath(host)).mtimeMs;
+  return { kind: 'host', path: host, mtimeMs };
 }

@@ -43,10 +43,10 @@ export function createHttpOp(op: HttpOp, services: OpServices): Op {
       const { digest, mtime } = await resolve(context);
       const path = services.content.path(digest);
       if (path === undefined) throw new Error(`internal: the blob ${digest} of ${withoutCredentials(op.url)} is gone`);
-      const { size, mtimeNs } = lstatSync(path, { bigint: true });
+      const { size, mtimeMs } = lstatSync(path);
       const { mode, uid, gid } = op;
-      const file = { type: 'file', mode, uid, gid, size: Number(size), mtime } as const;
-      const content = { kind: 'host', path: toBytePath(path), mtimeNs } as const;
+      const file = { type: 'file', mode, uid, gid, size, mtime } as const;
+      const content = { kind: 'host', path: toBytePath(path), mtimeMs } as const;
       return [services.layers.addTree([{ path: `/${name}` as BytePath, change: { kind: 'present', file, content } }])];
     },
   };

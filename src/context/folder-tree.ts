@@ -1,8 +1,10 @@
-import { type BigIntStats, type Dirent, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { type Dirent, readdirSync, readlinkSync } from 'node:fs';
 import { isLayerXattr } from '../../cache/layers/overlay-format.ts';
 import { type BytePath, displayPath, hostPath } from '../core/byte-path.ts';
 import { errnoOf, SlipwayError } from '../core/errors.ts';
 import type { FileEntry, FileTree, FileType, HostState } from '../core/file-tree.ts';
+import type { HostStat } from '../core/host-stat.ts';
+import { hostStatReader } from '../core/host-stat-reader.ts';
 import type { IgnoreMatch, IgnorePatterns } from '../core/ignore-patterns.ts';
 import { syscalls } from '../core/syscalls.ts';
 
@@ -22,11 +24,12 @@ class FolderTree implements FileTree {
   readonly #root: BytePath;
   readonly #ignore: IgnorePatterns;
   readonly #entries = new Map<BytePath, FileEntry | undefined>([['/' as BytePath, TOP]]);
-  readonly #names = new Map<BytePath, readonly BytePath[]>();
+  readonly #folders = new Map<BytePath, Listing>();
   /** Of folders. */
   readonly #matches = new Map<string, IgnoreMatch>();
   /** Of excluded folders, whether something in them was taken back in. */
   readonly #exceptions = new Map<BytePath, boolean>();
+  readonly #stat = hostStatReader();
 
   constructor(root: BytePath, ignore: IgnorePatterns) {
     this.#root = root;
@@ -42,11 +45,11 @@ class FolderTree implements FileTree {
   }
 
   readdir(path: BytePath): readonly BytePath[] {
-    const known = this.#names.get(path);
-    if (known !== undefined) return known;
-    const names = this.lstat(path)?.type === 'dir' ? this.#list(path) : [];
-    this.#names.set(path, names);
-    return names;
+    const known = this.#folders.get(path);
+    if (known !== undefined) return known.names;
+    const listing = this.lstat(path)?.type === 'dir' ? this.#list(path) : EMPTY;
+    this.#folders.set(path, listing);
+    return listing.names;
   }
 
   contentPath(path: BytePath): BytePath {
@@ -54,27 +57,43 @@ class FolderTree implements FileTree {
   }
 
   #look(path: BytePath): FileEntry | undefined {
-    const parent = parentOf(path);
-    if (this.lstat(parent)?.type !== 'dir') return undefined;
+    const slash = path.lastIndexOf('/');
+    const parent = (path.slice(0, slash) || '/') as BytePath;
+    const listing = this.#folders.get(parent);
+    if (listing === undefined && this.lstat(parent)?.type !== 'dir') return undefined;
+    // What a listing has was found not to be left out.
+    if (listing !== undefined && !listing.set.has(path.slice(slash + 1))) return undefined;
     const place = this.contentPath(path);
-    const stats = statOf(place, path);
-    if (stats === undefined || stats.isSocket()) return undefined;
-    if (this.#isLeftOut(path, stats.isDirectory())) return undefined;
-    return new HostEntry(place, stats);
+    const stat = this.#statOf(place, path);
+    if (stat === undefined || stat.type === 'socket') return undefined;
+    if (listing === undefined && this.#isLeftOut(path, stat.type === 'dir')) return undefined;
+    return new HostEntry(place, stat);
   }
 
-  #list(path: BytePath): readonly BytePath[] {
+  #statOf(place: BytePath, path: BytePath): HostStat | undefined {
+    try {
+      return this.#stat(place);
+    } catch (error) {
+      const errno = errnoOf(error);
+      // A name with a NUL, or one that is too long, is no file's.
+      if (errno === 'ENOTDIR' || errno === 'ENAMETOOLONG' || errno === 'ERR_INVALID_ARG_VALUE') return undefined;
+      throw unreadable(path, error);
+    }
+  }
+
+  #list(path: BytePath): Listing {
     const names: BytePath[] = [];
     const prefix = path === '/' ? '/' : `${path}/`;
     for (const found of readFolder(this.contentPath(path), path)) {
       const name = found.name as BytePath;
       if (!found.isSocket() && !this.#isLeftOut(`${prefix}${name}` as BytePath, found.isDirectory())) names.push(name);
     }
-    return names.sort();
+    return { names: names.sort(), set: new Set(names) };
   }
 
   /** An excluded folder stays where something in it was taken back in. */
   #isLeftOut(path: BytePath, isFolder: boolean): boolean {
+    if (this.#ignore.isEmpty) return false;
     const relative = path.slice(1) as BytePath;
     const match = this.#match(relative, isFolder);
     if (!match.isExcluded) return false;
@@ -110,6 +129,14 @@ class FolderTree implements FileTree {
   }
 }
 
+/** Names in a folder, sorted, without what is left out. */
+interface Listing {
+  readonly names: readonly BytePath[];
+  readonly set: ReadonlySet<string>;
+}
+
+const EMPTY: Listing = { names: [], set: new Set() };
+
 /** The extended attributes are read when they are asked for: few files have any, and asking costs a system call. */
 class HostEntry implements FileEntry {
   readonly type: FileType;
@@ -125,21 +152,22 @@ class HostEntry implements FileEntry {
   readonly #place: BytePath;
   #xattrs: ReadonlyMap<string, string> | undefined;
 
-  constructor(place: BytePath, stats: BigIntStats) {
-    const { dev, ino, mtimeNs, ctimeNs } = stats;
+  constructor(place: BytePath, stat: HostStat) {
+    const { type, mode, mtime, device, sharedInode } = stat;
     this.#place = place;
-    this.type = typeOf(stats);
-    this.mode = Number(stats.mode) & 0o7777;
-    this.size = this.type === 'file' ? Number(stats.size) : 0;
-    this.mtime = Number(mtimeNs / 1_000_000_000n) - (mtimeNs % 1_000_000_000n < 0n ? 1 : 0);
-    this.host = { dev, ino, mtimeNs, ctimeNs };
-    if (this.type === 'symlink') this.target = readlinkSync(hostPath(place), { encoding: 'latin1' }) as BytePath;
-    if (this.type === 'char' || this.type === 'block') this.device = deviceNumbers(stats.rdev);
-    if (this.type !== 'dir' && stats.nlink > 1n) this.link = `${dev}:${ino}`;
+    this.type = type;
+    this.mode = mode;
+    this.size = type === 'file' ? stat.size : 0;
+    this.mtime = mtime;
+    this.host = stat;
+    if (type === 'symlink') this.target = readlinkSync(hostPath(place), { encoding: 'latin1' }) as BytePath;
+    if (type === 'char' || type === 'block') this.device = device;
+    if (sharedInode !== undefined) this.link = sharedInode;
   }
 
   get xattrs(): ReadonlyMap<string, string> {
-    this.#xattrs ??= this.type === 'file' || this.type === 'dir' ? readXattrs(this.#place) : NO_XATTRS;
+    const mayHave = (this.type === 'file' || this.type === 'dir') && this.host.isPlain !== true;
+    this.#xattrs ??= mayHave ? readXattrs(this.#place) : NO_XATTRS;
     return this.#xattrs;
   }
 }
@@ -151,17 +179,6 @@ function readXattrs(place: BytePath): ReadonlyMap<string, string> {
   if (found.size === 0) return NO_XATTRS;
   const kept = [...found].filter(([name]) => isLayerXattr(name));
   return new Map(kept.map(([name, value]) => [name, value.toString('latin1')]));
-}
-
-function statOf(place: BytePath, path: BytePath): BigIntStats | undefined {
-  try {
-    return lstatSync(hostPath(place), { bigint: true, throwIfNoEntry: false });
-  } catch (error) {
-    const errno = errnoOf(error);
-    // A name with a NUL, or one that is too long, is no file's.
-    if (errno === 'ENOTDIR' || errno === 'ENAMETOOLONG' || errno === 'ERR_INVALID_ARG_VALUE') return undefined;
-    throw unreadable(path, error);
-  }
 }
 
 function readFolder(place: BytePath, path: BytePath): Dirent[] {
@@ -182,24 +199,4 @@ function unreadable(path: BytePath, error: unknown): unknown {
     hint: 'make it readable for the user that builds, or exclude it in .dockerignore',
     cause: error,
   });
-}
-
-function typeOf(stats: BigIntStats): FileType {
-  if (stats.isFile()) return 'file';
-  if (stats.isDirectory()) return 'dir';
-  if (stats.isSymbolicLink()) return 'symlink';
-  if (stats.isFIFO()) return 'fifo';
-  return stats.isCharacterDevice() ? 'char' : 'block';
-}
-
-/** major(3) and minor(3) of glibc. */
-function deviceNumbers(rdev: bigint): { major: number; minor: number } {
-  return {
-    major: Number(((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & 0xfffff000n)),
-    minor: Number((rdev & 0xffn) | ((rdev >> 12n) & 0xffffff00n)),
-  };
-}
-
-function parentOf(path: BytePath): BytePath {
-  return (path.slice(0, path.lastIndexOf('/')) || '/') as BytePath;
 }

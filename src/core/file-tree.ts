@@ -25,12 +25,17 @@ export interface FileEntry {
   readonly host?: HostState;
 }
 
-/** Tells whether a file of this machine is still the one that was looked at; the times are nanoseconds since 1970. */
+/**
+ * Tells whether a file of this machine is still the one that was looked at. Times are `mtimeMs` and `ctimeMs` of fs.Stats: milliseconds
+ * since 1970 to a quarter of a microsecond, far finer than the clocks that they come from.
+ */
 export interface HostState {
-  readonly dev: bigint;
-  readonly ino: bigint;
-  readonly mtimeNs: bigint;
-  readonly ctimeNs: bigint;
+  readonly dev: number;
+  readonly ino: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  /** Set by whoever knows that the file has no extended attributes in this state: they need not be read then. */
+  isPlain: boolean;
 }
 
 /**
@@ -43,7 +48,7 @@ export interface FileTree {
   lstat(path: BytePath): FileEntry | undefined;
   /** Names in a folder, sorted by bytes; empty for anything that is no folder. */
   readdir(path: BytePath): readonly BytePath[];
-  /** Where the bytes of a regular file lie on this machine, for opening with O_NOFOLLOW; only valid for `type: 'file'`. */
+  /** Where the bytes of a regular file lie on this machine, for opening with O_NOFOLLOW. Otherwise only valid for entries with `host`. */
   contentPath(path: BytePath): BytePath;
 }
 

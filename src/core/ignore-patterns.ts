@@ -26,6 +26,8 @@ export interface IgnoreMatch {
  * without slashes at their ends; names that are no UTF-8 are matched with U+FFFD in them.
  */
 export interface IgnorePatterns {
+  /** Whether there is no pattern: nothing is excluded. */
+  readonly isEmpty: boolean;
   /** Whether any pattern starts with `!`. */
   readonly hasExceptions: boolean;
   /** Whether anything in an excluded folder may be taken in again; where not, the folder need not be read. */
@@ -97,6 +99,7 @@ function invalid(message: string, file: string, line: number): SlipwayError {
 const SPECIAL = /[*[\]?^\\]/;
 
 class PatternList implements IgnorePatterns {
+  readonly isEmpty: boolean;
   readonly hasExceptions: boolean;
   readonly #patterns: readonly Pattern[];
   /** Of the patterns with `!`, what they start with; undefined where one of them may match anywhere. */
@@ -104,6 +107,7 @@ class PatternList implements IgnorePatterns {
 
   constructor(patterns: readonly Pattern[]) {
     this.#patterns = patterns;
+    this.isEmpty = patterns.length === 0;
     const starts = patterns.filter(({ isException }) => isException).map(({ cleaned }) => withoutTrailingGlob(cleaned));
     this.hasExceptions = starts.length > 0;
     this.#included = starts.some((start) => SPECIAL.test(start)) ? undefined : starts.map((start) => `${start}/`);

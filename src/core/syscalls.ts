@@ -1,9 +1,10 @@
-import { createRequire } from 'node:module';
 import { constants } from 'node:os';
-import type { BytePath } from './byte-path.ts';
+import { type BytePath, hostPath } from './byte-path.ts';
+import { fileTypeOf, type HostStat, milliseconds } from './host-stat.ts';
+import { loadKoffi } from './load-koffi.ts';
 
 /**
- * The system calls that Node has no function for, by koffi. Loading costs about 7 ms, so nothing calls `syscalls` before it needs one.
+ * The system calls that Node has no function for, by koffi. Loading costs a few ms, so nothing calls `syscalls` before it needs one.
  * Every function throws an Error with `code` (`EPERM`) and `syscall`, as those of node:fs do. They run on the calling thread.
  */
 export interface Syscalls {
@@ -17,6 +18,8 @@ export interface Syscalls {
    */
   enterMountNamespace(): void;
   mknod(path: BytePath, mode: number, major: number, minor: number): void;
+  /** lstat(2); undefined for what is not there. */
+  lstat(path: BytePath): HostStat | undefined;
   /** Values by name; none for a filesystem without extended attributes. Links are not followed. */
   listXattrs(path: BytePath): Map<string, Buffer>;
   setXattr(path: BytePath, name: string, value: Uint8Array): void;
@@ -43,6 +46,9 @@ const MNT_DETACH = 2;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const XATTR_LIMIT = 64 * 1024;
+const STATX_BYTES = 256;
+/** STATX_BASIC_STATS: what lstat(2) gives. */
+const STATX_BASIC = 0x7ff;
 
 let loaded: Syscalls | undefined;
 
@@ -55,7 +61,7 @@ export function syscalls(): Syscalls {
 const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number as number, name]));
 
 function load(): Syscalls {
-  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  const koffi = loadKoffi();
   const libc = koffi.load('libc.so.6');
   const mount = libc.func('int mount(const char*, const char*, const char*, ulong, const char*)');
   const umount2 = libc.func('int umount2(const char*, int)');
@@ -65,6 +71,8 @@ function load(): Syscalls {
   const lgetxattr = libc.func('long lgetxattr(const uint8_t*, const char*, _Out_ uint8_t*, ulong)');
   const lsetxattr = libc.func('int lsetxattr(const uint8_t*, const char*, const uint8_t*, ulong, int)');
   const lremovexattr = libc.func('int lremovexattr(const uint8_t*, const char*)');
+  const statx = libc.func('int statx(int, const void*, int, uint, void*)');
+  const statxText = libc.func('statx', 'int', ['int', 'const char*', 'int', 'uint', 'void*']);
   const utimensat = libc.func('int utimensat(int, const uint8_t*, const uint8_t*, int)');
 
   const failure = (call: string, path: string) => {
@@ -79,6 +87,8 @@ function load(): Syscalls {
   const names = Buffer.alloc(XATTR_LIMIT);
   const value = Buffer.alloc(XATTR_LIMIT);
   const times = Buffer.alloc(32);
+  const stat = Buffer.alloc(STATX_BYTES);
+  const statFields = new DataView(stat.buffer, stat.byteOffset, STATX_BYTES);
 
   return {
     mount: (source, target, type, flags, data) => void check(mount(source, target, type, flags, data), 'mount', target),
@@ -89,6 +99,18 @@ function load(): Syscalls {
     },
     mknod: (path, mode, major, minor) =>
       void check(mknod(terminated(path), mode, deviceNumber(major, minor)), 'mknod', path),
+    lstat: (path) => {
+      if (path.includes('\0')) return undefined;
+      const host = hostPath(path);
+      const result =
+        typeof host === 'string'
+          ? statxText(AT_FDCWD, host, AT_SYMLINK_NOFOLLOW, STATX_BASIC, stat)
+          : statx(AT_FDCWD, terminated(path), AT_SYMLINK_NOFOLLOW, STATX_BASIC, stat);
+      if (result === 0) return decodeStat(statFields);
+      const error = failure('lstat', path);
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    },
     listXattrs: (path) => {
       const found = new Map<string, Buffer>();
       const length = llistxattr(terminated(path), names, XATTR_LIMIT) as number;
@@ -114,6 +136,37 @@ function load(): Syscalls {
       }
       check(utimensat(AT_FDCWD, terminated(path), times, AT_SYMLINK_NOFOLLOW), 'utimensat', path);
     },
+  };
+}
+
+const NO_DEVICE = { major: 0, minor: 0 };
+
+/** struct statx of linux/stat.h. */
+function decodeStat(at: DataView): HostStat {
+  const mode = at.getUint16(28, true);
+  const type = fileTypeOf(mode);
+  const wide = (offset: number) => at.getUint32(offset + 4, true) * 2 ** 32 + at.getUint32(offset, true);
+  const seconds = (offset: number) => at.getInt32(offset + 4, true) * 2 ** 32 + at.getUint32(offset, true);
+  const mtime = seconds(112);
+  // As the kernel has it: 12 bits of major and 20 of minor number.
+  const dev = at.getUint32(136, true) * 2 ** 20 + at.getUint32(140, true);
+  return {
+    type,
+    mode: mode & 0o7777,
+    uid: at.getUint32(20, true),
+    gid: at.getUint32(24, true),
+    size: wide(40),
+    mtime,
+    mtimeMs: milliseconds(mtime, at.getUint32(120, true)),
+    ctimeMs: milliseconds(seconds(96), at.getUint32(104, true)),
+    dev,
+    isPlain: false,
+    ino: wide(32),
+    device:
+      type === 'char' || type === 'block'
+        ? { major: at.getUint32(128, true), minor: at.getUint32(132, true) }
+        : NO_DEVICE,
+    sharedInode: type !== 'dir' && at.getUint32(16, true) > 1 ? `${dev}:${at.getBigUint64(32, true)}` : undefined,
   };
 }
 

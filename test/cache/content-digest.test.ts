@@ -191,25 +191,27 @@ describe('a content digest', () => {
 describe('remembered digests of files', () => {
   /** A file that is no longer young. */
   const old = () => {
-    const stats = statSync(`${files}/f`, { bigint: true });
-    const state = { dev: stats.dev, ino: stats.ino, mtimeNs: 1_000_000_000n, ctimeNs: 1_000_000_000n };
+    const { dev, ino } = statSync(`${files}/f`);
+    const state = { dev, ino, mtimeMs: 1000, ctimeMs: 1000, isPlain: false };
     return { path: toBytePath(`${files}/f`), size: 4, state };
   };
+
+  const facts = (digest: string) => ({ digest, isPlain: false });
 
   it('are found again by another process, for the same state only', () => {
     write('f', 'text');
     const noted = openFileDigests(store.database);
-    noted.note(old(), 'ab'.repeat(32));
+    noted.note(old(), facts('ab'.repeat(32)));
     noted.flush();
     using other = openStore(`${folder}/store`);
     const known = openFileDigests(other.database);
     const file = old();
-    expect(known.lookup(file)).toBe('ab'.repeat(32));
+    expect(known.lookup(file)).toEqual(facts('ab'.repeat(32)));
     expect(known.lookup({ ...file, size: 5 })).toBeUndefined();
     for (const field of ['dev', 'ino'] as const)
-      expect(known.lookup({ ...file, state: { ...file.state, [field]: 99n } })).toBeUndefined();
-    for (const field of ['mtimeNs', 'ctimeNs'] as const)
-      expect(known.lookup({ ...file, state: { ...file.state, [field]: 1_000_001_000n } })).toBeUndefined();
+      expect(known.lookup({ ...file, state: { ...file.state, [field]: 99 } })).toBeUndefined();
+    for (const field of ['mtimeMs', 'ctimeMs'] as const)
+      expect(known.lookup({ ...file, state: { ...file.state, [field]: 1000.001 } })).toBeUndefined();
     expect(known.lookup({ ...file, path: toBytePath(`${files}/g`) })).toBeUndefined();
   });
 
@@ -217,16 +219,16 @@ describe('remembered digests of files', () => {
     write('f', 'text');
     const first = openFileDigests(store.database);
     const named = (name: string) => ({ ...old(), path: toBytePath(`${files}/${name}`) });
-    for (let index = 0; index < 100; index++) first.note(named(`f${index}`), String(index).padStart(64, '0'));
+    for (let index = 0; index < 100; index++) first.note(named(`f${index}`), facts(String(index).padStart(64, '0')));
     first.flush();
     const second = openFileDigests(store.database);
-    second.note(named('f7'), 'ab'.repeat(32));
-    second.note(named('new'), 'cd'.repeat(32));
+    second.note(named('f7'), facts('ab'.repeat(32)));
+    second.note(named('new'), facts('cd'.repeat(32)));
     second.flush();
     const third = openFileDigests(store.database);
-    expect(third.lookup(named('f7'))).toBe('ab'.repeat(32));
-    expect(third.lookup(named('f99'))).toBe('99'.padStart(64, '0'));
-    expect(third.lookup(named('new'))).toBe('cd'.repeat(32));
+    expect(third.lookup(named('f7'))).toEqual(facts('ab'.repeat(32)));
+    expect(third.lookup(named('f99'))).toEqual(facts('99'.padStart(64, '0')));
+    expect(third.lookup(named('new'))).toEqual(facts('cd'.repeat(32)));
   });
 
   it('do not include a file that was written just now: it could change again within the same tick of the clock', async () => {
@@ -239,10 +241,22 @@ describe('remembered digests of files', () => {
     expect(store.database.statement('SELECT count(*) AS count FROM file_digests').get()).toMatchObject({ count: 0 });
   });
 
+  it('say which files and folders have no extended attributes', () => {
+    write('f', 'text');
+    const noted = openFileDigests(store.database);
+    noted.note(old(), { digest: 'ab'.repeat(32), isPlain: true });
+    const folder = { ...old(), path: toBytePath(`${files}/d`) };
+    noted.note(folder, { digest: '', isPlain: true });
+    noted.flush();
+    const known = openFileDigests(store.database);
+    expect(known.lookup(old())).toEqual({ digest: 'ab'.repeat(32), isPlain: true });
+    expect(known.lookup(folder)).toEqual({ digest: '', isPlain: true });
+  });
+
   it('are not taken from a damaged row', () => {
     write('f', 'text');
     const noted = openFileDigests(store.database);
-    noted.note(old(), 'ab'.repeat(32));
+    noted.note(old(), facts('ab'.repeat(32)));
     noted.flush();
     store.database.statement('UPDATE file_digests SET digests = substr(digests, 1, 31)').run();
     expect(openFileDigests(store.database).lookup(old())).toBeUndefined();

@@ -142,12 +142,12 @@ describe('the blob of a tree layer', () => {
 });
 
 describe.skipIf(!root)('a tree layer of files of this machine', () => {
-  const hostLayer = (name: string, text: string, changes: { size?: number; mtimeNs?: bigint } = {}) => {
+  const hostLayer = (name: string, text: string, changes: { size?: number; mtimeMs?: number } = {}) => {
     const host = `${rig.folder}/${name}`;
     writeFileSync(host, text);
-    const stats = statSync(host, { bigint: true });
+    const stats = statSync(host);
     const file = { type: 'file', mode: 0o755, uid: 0, gid: 0, size: changes.size ?? text.length, mtime: 1 } as const;
-    const content = { kind: 'host', path: path(host), mtimeNs: changes.mtimeNs ?? stats.mtimeNs } as const;
+    const content = { kind: 'host', path: path(host), mtimeMs: changes.mtimeMs ?? stats.mtimeMs } as const;
     return { host, layer: rig.layers.addTree([{ path: path('/f'), change: { kind: 'present', file, content } }]) };
   };
 

@@ -40,6 +40,6 @@ function fromText(key: string, text: string): FileEntry {
 function entryOf(key: string, attributes: Partial<FileEntry>): FileEntry {
   const type = attributes.type ?? (key.endsWith('/') ? 'dir' : 'file');
   const mode = type === 'dir' ? 0o755 : 0o644;
-  const host = { dev: 1n, ino: 1n, mtimeNs: 5_000_000_000n, ctimeNs: 5_000_000_000n };
+  const host = { dev: 1, ino: 1, mtimeMs: 5000, ctimeMs: 5000, isPlain: false };
   return { type, mode, uid: 0, gid: 0, size: type === 'file' ? 1 : 0, mtime: 5, host, ...attributes };
 }
