@@ -81,7 +81,7 @@ async function buildWith(engine: Engine, { request, progress, signal }: Scope): 
     resolve: engine.opResolver(context),
     records: engine.records,
     isDurable: (stack) => engine.layers.isDurable(stack),
-    concurrency: Math.max(4, availableParallelism()),
+    concurrency: stepsAtOnce(),
     progress,
     signal,
   });
@@ -107,6 +107,14 @@ async function buildWith(engine: Engine, { request, progress, signal }: Scope): 
 export function withEpoch(request: BuildRequest, epoch: number | undefined): BuildRequest {
   if (epoch === undefined) return request;
   return { ...request, epoch, buildArgs: { ...request.buildArgs, SOURCE_DATE_EPOCH: String(epoch) } };
+}
+
+/**
+ * Steps wait for networks and disks more than they compute, and BuildKit runs any number of them; the limit only keeps a Dockerfile of
+ * a hundred stages from filling the memory.
+ */
+function stepsAtOnce(): number {
+  return Math.max(16, 2 * availableParallelism());
 }
 
 function stackOf<Stack>(
