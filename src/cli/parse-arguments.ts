@@ -28,9 +28,10 @@ export const BUILD_COMMAND: CommandShape = {
 
 /** Splits the arguments behind the command's name. Errors have codes that begin with SLIPWAY_OPTION_. */
 export function parseArguments(args: readonly string[], shape: CommandShape = BUILD_COMMAND): ParsedArguments {
-  const command = commandOf(shape);
+  const words = spellOut(args, shape.options);
+  const command = commandOf({ ...shape, options: optionsIn(words, shape.options) });
   try {
-    command.parse(spellOut(args, shape.options), { from: 'user' });
+    command.parse(words, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === 'commander.helpDisplayed') return { kind: 'help', text: command.helpInformation() };
@@ -42,6 +43,18 @@ export function parseArguments(args: readonly string[], shape: CommandShape = BU
 }
 
 type Values = Record<string, readonly string[]>;
+
+/**
+ * The options that the words name; all of them where one is not known, or may be the value of another. To tell commander of sixty options
+ * takes as long as all the rest of reading a command line.
+ */
+function optionsIn(words: readonly string[], options: readonly BuildOption[]): readonly BuildOption[] {
+  const dashed = words.filter((word) => word.startsWith('-') && word !== '-' && word !== '--');
+  const named = dashed.map((word) =>
+    options.find(({ name, short }) => word === `-${short}` || word.split('=', 1)[0] === `--${name}`),
+  );
+  return named.includes(undefined) ? options : options.filter((option) => named.includes(option));
+}
 
 function commandOf({ name, description, options }: CommandShape): Command {
   const command = new Command(`slipway ${name}`)
