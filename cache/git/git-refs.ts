@@ -16,7 +16,7 @@ const LONGEST = 1024;
  * anything that is no ref's name.
  */
 export function checkRef(ref: string): string {
-  if (ref.length <= LONGEST && !FORBIDDEN.test(ref)) return ref;
+  if (ref !== '' && ref.length <= LONGEST && !FORBIDDEN.test(ref)) return ref;
   throw new SlipwayError('SLIPWAY_GIT_REF_INVALID', `${JSON.stringify(ref.slice(0, 200))} is no name of a Git ref`, {
     hint: 'a ref is a branch, a tag or a whole commit, such as main, v1.2 or refs/pull/7/head',
   });
