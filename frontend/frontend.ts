@@ -1,6 +1,6 @@
 import type { Vertex } from '../solver/vertex.ts';
 import type { SlipwayError, SourceExcerpt } from '../src/core/errors.ts';
-import type { NetworkMode, ResourceLimits, Ulimit } from '../src/core/executor.ts';
+import type { DnsSettings, NetworkMode, ResourceLimits, Ulimit } from '../src/core/executor.ts';
 import type { ImageConfig } from '../src/core/image-config.ts';
 import type { ImageResolver } from '../src/core/image-source.ts';
 import type { Platform } from '../src/core/platform.ts';
@@ -25,6 +25,7 @@ export interface FrontendRequest {
     readonly devices: readonly string[];
   };
   readonly extraHosts: readonly { readonly host: string; readonly ip: string }[];
+  readonly dns?: DnsSettings;
   readonly ulimits: readonly Ulimit[];
   readonly shmSizeBytes?: number;
   readonly resources?: ResourceLimits;

@@ -2,7 +2,7 @@ import type { Descriptor } from '../src/core/descriptor.ts';
 import type { DiffID } from '../src/core/digest.ts';
 import { type Digest, digestOfJson } from '../src/core/digest.ts';
 import type { SourceExcerpt } from '../src/core/errors.ts';
-import type { NetworkMode, ResourceLimits, SecurityMode, Ulimit } from '../src/core/executor.ts';
+import type { DnsSettings, NetworkMode, ResourceLimits, SecurityMode, Ulimit } from '../src/core/executor.ts';
 import type { Platform } from '../src/core/platform.ts';
 
 /**
@@ -89,10 +89,11 @@ export interface ExecOp {
   readonly security: SecurityMode;
   readonly mounts: readonly ExecMount[];
   readonly devices: readonly { readonly name: string; readonly required: boolean }[];
-  /** What never enters a key, a history or an image: proxies, extra hosts, limits. */
+  /** What never enters a key, a history or an image: proxies, hosts and name servers, limits. */
   readonly unkeyed: {
     readonly proxyEnv: readonly string[];
     readonly extraHosts: readonly { readonly host: string; readonly ip: string }[];
+    readonly dns?: DnsSettings;
     readonly ulimits: readonly Ulimit[];
     readonly shmSizeBytes?: number;
     readonly resources?: ResourceLimits;

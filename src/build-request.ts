@@ -1,5 +1,5 @@
 import type { Digest } from './core/digest.ts';
-import type { ResourceLimits, Ulimit } from './core/executor.ts';
+import type { DnsSettings, ResourceLimits, Ulimit } from './core/executor.ts';
 import type { ProgressEvent } from './core/progress.ts';
 import type { OutputSpec } from './export/output-spec.ts';
 
@@ -27,6 +27,12 @@ export interface BuildRequest {
   readonly ssh: readonly SshSpec[];
   readonly network: 'default' | 'none' | 'host';
   readonly addHosts: readonly { readonly host: string; readonly ip: string }[];
+  /** Name servers and search domains of RUN steps, instead of the machine's own. */
+  readonly dns?: DnsSettings;
+  /** Files of certificates that RUN steps trust besides the public ones. */
+  readonly caCertificates?: readonly string[];
+  /** How long a RUN step may take, in milliseconds. */
+  readonly stepTimeoutMs?: number;
   readonly allow: readonly string[];
   readonly ulimits: readonly Ulimit[];
   readonly shmSizeBytes?: number;

@@ -14,7 +14,7 @@ import { openRecordStore } from '../cache/records/sqlite-record-store.ts';
 import { openStore, type Store } from '../cache/store.ts';
 import { emptyRenewedCaches } from '../solver/ops/exec/empty-caches.ts';
 import { createOpResolver } from '../solver/ops/op-resolver.ts';
-import type { ContextFiles } from '../solver/ops/services.ts';
+import type { ContextFiles, TrustedCertificates } from '../solver/ops/services.ts';
 import type { OpResolver } from '../solver/solver.ts';
 import type { Vertex } from '../solver/vertex.ts';
 import type { BuildRequest } from './build-request.ts';
@@ -104,6 +104,8 @@ export function openEngine(options: EngineOptions): Engine {
         secret: (id) => readSecret(request, id),
         sshAgent: (id) => sshAgentOf(request, id, () => store.temporaryPath()),
         entitlements: request.allow,
+        trust: lazyTrust(request),
+        ...(request.stepTimeoutMs === undefined ? {} : { stepTimeoutMs: request.stepTimeoutMs }),
       }),
     emptyRenewedCaches: (roots) => emptyRenewedCaches(roots, cacheMounts),
     exporter: (output) =>
@@ -153,6 +155,17 @@ function lazyGit(request: BuildRequest, store: Store, leases: Leases): () => Pro
   return () => {
     repositories ??= open();
     return repositories;
+  };
+}
+
+/** Read when the first process runs, once. */
+function lazyTrust(request: BuildRequest): () => Promise<TrustedCertificates | undefined> {
+  let trust: Promise<TrustedCertificates | undefined> | undefined;
+  const read = async () => (await import('./ca-certificates.ts')).trustedCertificates(request);
+  return () => {
+    if (request.caCertificates === undefined) return Promise.resolve(undefined);
+    trust ??= read();
+    return trust;
   };
 }
 

@@ -47,6 +47,7 @@ export function frontendRequest(
     },
     extraHosts: request.addHosts,
     ulimits: request.ulimits,
+    ...(request.dns === undefined ? {} : { dns: request.dns }),
     ...(target === undefined ? {} : { target }),
     ...(shmSizeBytes === undefined ? {} : { shmSizeBytes }),
     ...(resources === undefined ? {} : { resources }),

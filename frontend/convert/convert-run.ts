@@ -108,6 +108,7 @@ function unkeyed(request: FrontendRequest): ExecOp['unkeyed'] {
     proxyEnv: proxyEnvironment(request.buildArgs),
     extraHosts: request.extraHosts,
     ulimits: request.ulimits,
+    ...(request.dns === undefined ? {} : { dns: request.dns }),
     ...(request.shmSizeBytes === undefined ? {} : { shmSizeBytes: request.shmSizeBytes }),
     ...(request.resources === undefined ? {} : { resources: request.resources }),
     ...(request.cgroupParent === undefined ? {} : { cgroupParent: request.cgroupParent }),

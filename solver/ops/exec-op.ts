@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { LayerStack } from '../../cache/layers/layer-store.ts';
+import { SlipwayError } from '../../src/core/errors.ts';
 import type { ProcessSpec } from '../../src/core/executor.ts';
 import type { Op, OpContext } from '../solver.ts';
 import type { ExecOp, Vertex } from '../vertex.ts';
@@ -8,10 +9,13 @@ import { execCacheMap } from './exec/exec-key.ts';
 import { makeKernelFolders } from './exec/kernel-folders.ts';
 import { captureOutput } from './exec/output.ts';
 import { type PreparedMounts, prepareMounts } from './exec/prepare-mounts.ts';
+import { trustMounts } from './exec/trust.ts';
 import type { OpServices } from './services.ts';
 
 /** What BuildKit calls every container; what a RUN learns of its host's name ends up in images, so it is always the same. */
 const HOSTNAME = 'buildkitsandbox';
+/** The exit status of timeout(1) for a command that took too long. */
+const TIMEOUT_STATUS = 124;
 /** Where commands are looked for if nothing says so, as in BuildKit. */
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -53,11 +57,30 @@ interface RunOptions {
 async function run(op: ExecOp, { services, context, mounts, writable }: RunOptions): Promise<void> {
   const executor = await services.executor();
   const output = captureOutput(context);
+  const trust = trustMounts(await services.trust(), op.env);
+  const limit = stepTimeout(services.stepTimeoutMs, op.args);
+  const signal = limit === undefined ? context.signal : AbortSignal.any([context.signal, limit]);
+  const process = processOf(op, { ...mounts, env: [...mounts.env, ...trust.env] });
   try {
-    await executor.run(processOf(op, mounts), writable, mounts.container, output.io, context);
+    await executor.run(process, writable, [...mounts.container, ...trust.container], output.io, { ...context, signal });
   } catch (error) {
-    throw output.explain(error);
+    throw output.explain(limit?.aborted === true && !context.signal.aborted ? limit.reason : error);
   }
+}
+
+/** Aborts when the time is over, with the error to report. It keeps no process alive. */
+function stepTimeout(milliseconds: number | undefined, args: readonly string[]): AbortSignal | undefined {
+  if (milliseconds === undefined) return undefined;
+  const controller = new AbortController();
+  const end = () =>
+    controller.abort(
+      new SlipwayError('SLIPWAY_RUN_TIMEOUT', `"${args.join(' ')}" did not end within ${milliseconds / 1000} s`, {
+        exitCode: TIMEOUT_STATUS,
+        hint: 'give it longer with --timeout, or see what it waits for',
+      }),
+    );
+  setTimeout(end, milliseconds).unref();
+  return controller.signal;
 }
 
 function processOf(op: ExecOp, mounts: PreparedMounts): ProcessSpec {

@@ -30,6 +30,10 @@ export interface OpServices {
   secret(id: string): Uint8Array | undefined;
   /** An agent socket for `--ssh id`; undefined where the user gave none. The caller disposes it. */
   sshAgent(id: string): Promise<SshAgent | undefined>;
+  /** Certificates that RUN steps are to trust besides the public ones; undefined where the user gave none. */
+  trust(): Promise<TrustedCertificates | undefined>;
+  /** How long a RUN may take, in milliseconds; undefined is as long as it likes. */
+  readonly stepTimeoutMs?: number;
   /** What the user allowed with `--allow`, in BuildKit's words: `network.host`, `security.insecure`, `device`, `device=<name>`. */
   readonly entitlements: readonly string[];
 }
@@ -39,6 +43,14 @@ export interface ContextFiles {
   readonly tree: FileTree;
   excludedBy(path: string): { readonly file: string; readonly line: number; readonly pattern: string } | undefined;
   readonly description: string;
+}
+
+/** Certificates in PEM. */
+export interface TrustedCertificates {
+  /** Those that the user gave. */
+  readonly added: Uint8Array;
+  /** Those and the public ones. */
+  readonly all: Uint8Array;
 }
 
 /** An ssh agent's socket on this machine, for as long as it is held. */

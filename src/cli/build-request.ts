@@ -2,6 +2,8 @@ import type { BuildRequest, OutputSpec } from '../build.ts';
 import { BUILD_OPTIONS } from './build-options.ts';
 import { parseAddHosts } from './options/add-host.ts';
 import { type Call, parseCall } from './options/call.ts';
+import { parseDns } from './options/dns.ts';
+import { parseDuration } from './options/duration.ts';
 import { parseEntitlements } from './options/entitlements.ts';
 import { parseEpoch } from './options/epoch.ts';
 import { invalidOption, unsupportedOption } from './options/invalid-option.ts';
@@ -82,7 +84,7 @@ function requestOf(
     pull: options.isOn('pull'),
     outputs,
     secrets: parseSecrets(options.all('secret'), env),
-    ssh: parseSsh(options.all('ssh')),
+    ssh: sshOf(context, options.all('ssh'), env),
     network,
     addHosts: parseAddHosts(options.all('add-host')),
     allow: parseEntitlements([...options.all('allow'), ...(network === 'host' ? ['network.host'] : [])]),
@@ -90,6 +92,9 @@ function requestOf(
     isolation: isolationOf(options, env),
     root: options.last('root') || env.SLIPWAY_ROOT || defaultRoot,
     env,
+    ...defined('dns', parseDns(options.all('dns'), options.all('dns-search'))),
+    ...(options.all('ca-cert').length === 0 ? {} : { caCertificates: options.all('ca-cert') }),
+    ...defined('stepTimeoutMs', parseDuration('--timeout', options.last('timeout'))),
     ...defined('file', options.last('file')),
     ...defined('target', options.last('target')),
     ...defined('shmSizeBytes', shmSize === undefined ? undefined : parseSize('--shm-size', shmSize)),
@@ -98,6 +103,13 @@ function requestOf(
     ...defined('epoch', parseEpoch(buildArgs.SOURCE_DATE_EPOCH)),
     ...defined('ociRuntime', options.last('oci-runtime') ?? (env.SLIPWAY_OCI_RUNTIME || undefined)),
   };
+}
+
+/** A context that is fetched over ssh is given the user's agent, as docker buildx does. */
+function sshOf(context: string, values: readonly string[], env: Environment): BuildRequest['ssh'] {
+  const given = parseSsh(values);
+  const isNeeded = /^(?:ssh:\/\/|[a-zA-Z0-9_-]+@[a-zA-Z0-9.-]+:)/.test(context);
+  return isNeeded && given.length === 0 && env.SSH_AUTH_SOCK ? [{ id: 'default', paths: [] }] : given;
 }
 
 function commandSettings(options: OptionValues, env: Environment, outputs: readonly OutputSpec[]): CommandSettings {

@@ -55,6 +55,12 @@ export type ContainerMount =
 export type NetworkMode = 'sandbox' | 'none' | 'host';
 export type SecurityMode = 'sandbox' | 'insecure';
 
+/** Name servers (IP addresses) and search domains; an empty list changes nothing. */
+export interface DnsSettings {
+  readonly servers: readonly string[];
+  readonly search: readonly string[];
+}
+
 export interface Ulimit {
   readonly name: string;
   readonly soft: number;
@@ -84,8 +90,10 @@ export interface ProcessSpec {
   readonly hostname: string;
   readonly network: NetworkMode;
   readonly security: SecurityMode;
-  /** Lines `IP NAME` for /etc/hosts. */
+  /** Lines `IP NAME` for /etc/hosts; `host-gateway` as an IP is the machine's own. */
   readonly extraHosts: readonly { readonly host: string; readonly ip: string }[];
+  /** For /etc/resolv.conf, instead of the machine's own. */
+  readonly dns?: DnsSettings;
   readonly ulimits: readonly Ulimit[];
   readonly shmSizeBytes?: number;
   readonly resources?: ResourceLimits;

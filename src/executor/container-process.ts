@@ -27,8 +27,8 @@ export interface RuntimeCommand {
 }
 
 /**
- * Runs an OCI runtime in the foreground until its container and every process of it are gone. The runtime is the first process of a pid namespace, and dies with this process: whichever way either ends, the
- * kernel ends all that it started. An aborted `signal` sends SIGTERM to the container's command, then kills everything.
+ * Runs an OCI runtime in the foreground until its container and every process of it are gone. The runtime is the first process of a
+ * pid namespace, and dies with this process: whichever way either ends, the kernel ends all that it started. An aborted `signal` sends SIGTERM to the container's command, then kills everything.
  */
 export async function runContainer(
   command: RuntimeCommand,

@@ -9,6 +9,8 @@ export interface ContainerBundle {
   /** A folder in memory for this container alone. */
   readonly folder: string;
   readonly spec: OciSpec;
+  /** Files that the container's first process writes `0` to before anything else, so that it is in the step's cgroup. */
+  readonly cgroupFiles: readonly string[];
 }
 
 /** What turns a bundle into a running container: an OCI runtime, or slipway's own init. */

@@ -11,9 +11,13 @@ import type {
 } from '../core/executor.ts';
 import { lookupUser, readUserFiles } from '../core/unix-users.ts';
 import { inUserNamespace } from '../core/user-namespace.ts';
+import { openHierarchies } from './cgroup/cgroup-hierarchies.ts';
+import { makeStepCgroup, type StepCgroup } from './cgroup/step-cgroup.ts';
 import type { ContainerRuntime } from './container-runtime.ts';
 import { removeEmptyStubs } from './mount-stubs.ts';
-import { hostsFile, resolvConfFile } from './network-files.ts';
+import { hostsFile } from './network/hosts-file.ts';
+import { resolvConf } from './network/resolv-conf.ts';
+import { type SandboxNetwork, SandboxNetworks } from './network/sandbox-networks.ts';
 import { kernelMounts, type OciMount, type OciSpec, ociSpec } from './oci-spec.ts';
 import type { OverlayXattrs } from './overlay.ts';
 import { PrivateMounts } from './private-mounts.ts';
@@ -31,6 +35,8 @@ export interface OciExecutorOptions {
   readonly scratchDir: string;
   /** How the store's layers mark removals. */
   readonly xattrs: OverlayXattrs;
+  /** Where PATH is taken from. */
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** Runs steps by a runtime that takes OCI bundles: crun, runc, or slipway's own. Disposing ends what the runtime keeps ready. */
@@ -41,6 +47,8 @@ export class OciExecutor implements Executor, Disposable {
   readonly #scratchDir: string;
   readonly #xattrs: OverlayXattrs;
   readonly #seccomp: SeccompFilters;
+  readonly #networks: SandboxNetworks;
+  #hierarchies: ReturnType<typeof openHierarchies> | undefined;
 
   constructor(options: OciExecutorOptions) {
     this.name = options.runtime.name;
@@ -49,6 +57,7 @@ export class OciExecutor implements Executor, Disposable {
     this.#scratchDir = options.scratchDir;
     this.#xattrs = options.xattrs;
     this.#seccomp = new SeccompFilters((profile) => options.runtime.seccompFilter(profile));
+    this.#networks = new SandboxNetworks(this.#mounts, options.env);
   }
 
   async run(
@@ -56,36 +65,59 @@ export class OciExecutor implements Executor, Disposable {
     root: WritableRoot,
     mounts: readonly ContainerMount[],
     io: ProcessIO,
-    { signal }: ExecutorContext,
+    { signal, progress }: ExecutorContext,
   ): Promise<void> {
     signal.throwIfAborted();
-    refuseUnsupported(spec);
     using cleanup = new DisposableStack();
     const stubs: BytePath[] = [];
     // Undone last, when the root is no longer mounted.
     cleanup.defer(() => removeEmptyStubs(root.upperDir, stubs));
+    if (spec.resources !== undefined || spec.cgroupParent) this.#hierarchies ??= openHierarchies();
     const { path: folder } = cleanup.use(this.#mounts.folder(spec.id));
     this.#runtime.prepare();
-    const bundle = this.#makeBundle(folder, { spec, root, mounts, cleanup });
+    const network = spec.network === 'sandbox' ? await this.#networks.take(progress) : undefined;
+    // What may do anything may change its network, too.
+    cleanup.defer(() => network?.release(spec.security === 'insecure' ? 'discard' : 'reuse'));
+    const bundle = this.#makeBundle(folder, { spec, root, mounts, network, cleanup });
     stubs.push(...bundle.stubs);
-    await this.#runtime.run({ id: spec.id, folder, spec: bundle.config }, io, signal);
+    await using cgroup = this.#makeCgroup(spec);
+    const cgroupFiles = cgroup?.joinFiles ?? [];
+    try {
+      await this.#runtime.run({ id: spec.id, folder, spec: bundle.config, cgroupFiles }, io, signal);
+    } catch (error) {
+      throw signal.aborted ? error : withMemoryKill(error, spec, cgroup);
+    }
+  }
+
+  /** Most steps have no limits: the hierarchies are looked for only when one has. */
+  #makeCgroup(spec: ProcessSpec): StepCgroup | undefined {
+    if (spec.resources === undefined && !spec.cgroupParent) return undefined;
+    this.#hierarchies ??= openHierarchies();
+    return makeStepCgroup(spec, this.#hierarchies.hierarchies);
   }
 
   [Symbol.dispose](): void {
     this.#runtime[Symbol.dispose]();
+    this.#networks[Symbol.dispose]();
+    this.#hierarchies?.[Symbol.dispose]();
+    this.#hierarchies = undefined;
   }
 
   /** Everything that the runtime needs: the root and the mounts' sources below `folder`, and config.json. */
   #makeBundle(folder: string, step: Step): { readonly config: OciSpec; readonly stubs: readonly BytePath[] } {
-    const { spec, root, mounts, cleanup } = step;
+    const { spec, root, mounts, network, cleanup } = step;
+    const namespaces = {
+      userNamespace: inUserNamespace(),
+      ...(network === undefined ? {} : { networkNamespace: network.namespace }),
+    };
     const options = { folder, scratchDir: this.#scratchDir, xattrs: this.#xattrs, cleanup };
     const prepared = mounts.map((mount, index) => ({ target: mount.target, ...prepareMount(mount, index, options) }));
     const wanted: WantedMount[] = [
-      ...kernelMounts(spec, inUserNamespace()).map(({ destination }) => ({
+      ...kernelMounts(spec, namespaces).map(({ destination }) => ({
         target: destination,
         kind: 'dir' as const,
       })),
-      ...networkFileMounts(folder, spec),
+      ...networkFileMounts(folder, spec, network),
       ...prepared,
     ];
     const { rootPath, placed, stubs } = mountRoot({ folder, xattrs: this.#xattrs }, root, wanted);
@@ -98,7 +130,7 @@ export class OciExecutor implements Executor, Disposable {
       cwd: makeWorkingFolder(view, spec.cwd, { user, mounts: placed.map(({ path }) => path) }),
       mounts: [...placed.flatMap(ociMount), ...this.#rootRemount(spec, rootPath)],
       seccomp: this.#seccomp.filter(spec.security),
-      userNamespace: inUserNamespace(),
+      ...namespaces,
     });
     return { config, stubs };
   }
@@ -120,23 +152,33 @@ interface Step {
   readonly spec: ProcessSpec;
   readonly root: WritableRoot;
   readonly mounts: readonly ContainerMount[];
+  readonly network: SandboxNetwork | undefined;
   readonly cleanup: DisposableStack;
 }
 
-function refuseUnsupported({ resources, cgroupParent, devices }: ProcessSpec): void {
-  const refuse = (what: string) => {
-    throw new SlipwayError('SLIPWAY_RUN_OPTION_UNSUPPORTED', `${what} is not supported yet`);
-  };
-  if (resources !== undefined && Object.keys(resources).length > 0) refuse(`--resource ${Object.keys(resources)[0]}`);
-  if (cgroupParent !== undefined && cgroupParent !== '') refuse(`--cgroup-parent ${cgroupParent}`);
-  if (devices.length > 0) refuse(`RUN --device=${devices[0]}`);
+/** The error of a step that the kernel killed processes of, because they used more memory than it may. */
+function withMemoryKill(error: unknown, { args, resources }: ProcessSpec, cgroup: StepCgroup | undefined): unknown {
+  if (!(error instanceof SlipwayError) || error.exitCode === undefined || cgroup?.wasKilledForMemory() !== true)
+    return error;
+  const limit = Math.round(((resources?.memory ?? 0) / 2 ** 20) * 10) / 10;
+  return new SlipwayError(
+    'SLIPWAY_RUN_OUT_OF_MEMORY',
+    `"${args.join(' ')}" used more than its memory limit of ${limit} MiB, and the kernel killed a process of it`,
+    { exitCode: error.exitCode, hint: 'give it more: --resource memory=SIZE', cause: error },
+  );
 }
 
 /** /etc/resolv.conf and /etc/hosts, which a step reads but cannot change. */
-function networkFileMounts(folder: string, spec: ProcessSpec): WantedMount[] {
+function networkFileMounts(folder: string, spec: ProcessSpec, network: SandboxNetwork | undefined): WantedMount[] {
+  const place = spec.network === 'none' ? 'none' : network === undefined ? 'host' : 'sandbox';
+  const dns = spec.dns ?? { servers: [], search: [] };
   const files = [
-    { target: '/etc/resolv.conf', source: `${folder}/resolv.conf`, text: resolvConfFile() },
-    { target: '/etc/hosts', source: `${folder}/hosts`, text: hostsFile(spec) },
+    {
+      target: '/etc/resolv.conf',
+      source: `${folder}/resolv.conf`,
+      text: resolvConf(dns, place === 'sandbox' ? 'sandbox' : 'host'),
+    },
+    { target: '/etc/hosts', source: `${folder}/hosts`, text: hostsFile(spec, place) },
   ];
   return files.map(({ target, source, text }) => {
     writeFileSync(source, text, { mode: 0o644 });

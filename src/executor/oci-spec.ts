@@ -37,7 +37,8 @@ export interface OciSpec {
   readonly hostname: string;
   readonly mounts: readonly OciMount[];
   readonly linux: {
-    readonly namespaces: readonly { readonly type: string }[];
+    /** Made for the container, or with a `path` joined. */
+    readonly namespaces: readonly { readonly type: string; readonly path?: string }[];
     readonly maskedPaths: readonly string[];
     readonly readonlyPaths: readonly string[];
     readonly devices?: readonly object[];
@@ -58,6 +59,8 @@ export interface ContainerSetting {
   /** Undefined for a process without a filter. */
   readonly seccomp: SeccompFilter | undefined;
   readonly userNamespace: boolean;
+  /** A file that stands for the network namespace to join; without, a `sandbox` is on the builder's network. */
+  readonly networkNamespace?: string;
 }
 
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
@@ -107,9 +110,9 @@ export function ociSpec(spec: ProcessSpec, setting: ContainerSetting): OciSpec {
     },
     root: { path: setting.rootPath, readonly: false },
     hostname: spec.hostname,
-    mounts: [...kernelMounts(spec, setting.userNamespace), ...setting.mounts].reduce(replaceSameTarget, []),
+    mounts: [...kernelMounts(spec, setting), ...setting.mounts].reduce(replaceSameTarget, []),
     linux: {
-      namespaces: namespaces(spec.network),
+      namespaces: namespaces(spec.network, setting.networkNamespace),
       maskedPaths: insecure ? [] : MASKED_PATHS,
       readonlyPaths: insecure ? [] : READONLY_PATHS,
       ...(setting.seccomp === undefined ? {} : { seccomp: setting.seccomp.profile }),
@@ -121,14 +124,14 @@ export function ociSpec(spec: ProcessSpec, setting: ContainerSetting): OciSpec {
 /** The kernel's own filesystems in a container, in the order in which they are mounted. */
 export function kernelMounts(
   spec: Pick<ProcessSpec, 'network' | 'security' | 'shmSizeBytes'>,
-  userNamespace: boolean,
+  { userNamespace, networkNamespace }: Pick<ContainerSetting, 'userNamespace' | 'networkNamespace'>,
 ): OciMount[] {
   const insecure = isInsecure(spec.security);
   const access = insecure ? 'rw' : 'ro';
   const hardened = ['nosuid', 'noexec', 'nodev'];
   // sysfs shows a network namespace and can be mounted only by who owns that: in a user namespace with the host's network nobody does.
   const sysfs: OciMount =
-    userNamespace && spec.network !== 'none'
+    userNamespace && spec.network !== 'none' && networkNamespace === undefined
       ? { destination: '/sys', type: 'none', source: '/sys', options: ['rbind', ...hardened, 'rro'] }
       : { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...hardened, access] };
   return [
@@ -175,14 +178,15 @@ function isInsecure(security: SecurityMode): boolean {
   }
 }
 
-function namespaces(network: NetworkMode): { readonly type: string }[] {
-  const own = ['pid', 'mount', 'uts', 'ipc', 'cgroup'];
+function namespaces(network: NetworkMode, path: string | undefined): OciSpec['linux']['namespaces'] {
+  const own = ['pid', 'mount', 'uts', 'ipc', 'cgroup'].map((type) => ({ type }));
   switch (network) {
     case 'none':
-      return [...own, 'network'].map((type) => ({ type }));
+      return [...own, { type: 'network' }];
     case 'sandbox':
+      return path === undefined ? own : [...own, { type: 'network', path }];
     case 'host':
-      return own.map((type) => ({ type }));
+      return own;
     default: {
       const unknown: never = network;
       throw new Error(`internal: network mode ${unknown}`);

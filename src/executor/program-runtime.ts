@@ -1,7 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { errnoOf } from '../core/errors.ts';
 import type { ProcessIO } from '../core/executor.ts';
-import { runContainer } from './container-process.ts';
+import { type RuntimeCommand, runContainer } from './container-process.ts';
 import type { ContainerBundle, ContainerRuntime } from './container-runtime.ts';
 import { type OciRuntime, supportsSeccomp } from './oci-runtime.ts';
 import { runtimeFailure } from './runtime-failure.ts';
@@ -37,17 +37,13 @@ export class ProgramRuntime implements ContainerRuntime {
     // A runtime's program starts in less time than it would take to keep one waiting.
   }
 
-  async run({ id, folder, spec }: ContainerBundle, io: ProcessIO, signal: AbortSignal): Promise<void> {
+  async run({ id, folder, spec, cgroupFiles }: ContainerBundle, io: ProcessIO, signal: AbortSignal): Promise<void> {
     writeFileSync(`${folder}/config.json`, JSON.stringify(spec), { mode: 0o600 });
     const log = `${folder}/log`;
-    const { status } = await runContainer(
-      [
-        ...[this.#program.path, '--root', `${folder}/state`, '--log', log, '--log-format', 'json'],
-        ...[...this.#program.options, 'run', '--bundle', folder, id],
-      ],
-      io,
-      signal,
-    );
+    const options = ['--root', `${folder}/state`, '--log', log, '--log-format', 'json', ...this.#program.options];
+    const command = [this.#program.path, ...options, 'run', '--bundle', folder, id];
+    using cgroup = openForWriting(cgroupFiles);
+    const { status } = await runContainer(inCgroup(command, cgroup.descriptors), io, signal);
     if (status === 0) return;
     signal.throwIfAborted();
     throw runtimeFailure(spec.process.args, status, readLog(log));
@@ -56,6 +52,18 @@ export class ProgramRuntime implements ContainerRuntime {
   [Symbol.dispose](): void {
     // Nothing of it outlives a run.
   }
+}
+
+/** The command behind a shell that enters the cgroup and becomes it: done by the first process, so that none is left outside. */
+function inCgroup(command: readonly string[], descriptors: readonly number[]): RuntimeCommand {
+  if (descriptors.length === 0) return { args: command, descriptors };
+  const enter = descriptors.map((_, index) => `echo 0 >&${index + 3} || exit 125; exec ${index + 3}>&-; `).join('');
+  return { args: ['/bin/sh', '-c', `${enter}exec "$@"`, 'sh', ...command], descriptors };
+}
+
+function openForWriting(paths: readonly string[]): { readonly descriptors: readonly number[] } & Disposable {
+  const descriptors = paths.map((path) => openSync(path, 'w'));
+  return { descriptors, [Symbol.dispose]: () => descriptors.forEach((fd) => void closeSync(fd)) };
 }
 
 function readLog(path: string): string {

@@ -108,6 +108,7 @@ function services(executor: Executor, more: Partial<OpServices> = {}): OpService
     temporaryPath: () => store.temporaryPath(),
     secret: () => undefined,
     sshAgent: async () => undefined,
+    trust: async () => undefined,
     entitlements: [],
     ...more,
   };

@@ -42,6 +42,7 @@ function services(layers: LayerStore = rig.layers): OpServices {
     temporaryPath: unused,
     secret: unused,
     sshAgent: unused,
+    trust: unused,
     entitlements: [],
   };
 }

@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { requireProgram } from '../oci-runtime.ts';
+import type { NetworkTool } from './network-tool.ts';
+
+/** The addresses in a namespace: those of slirp4netns, which it cannot be told, and so pasta's too. */
+export const NAMESPACE_ADDRESSES = {
+  own: '10.0.2.100',
+  prefix: '24',
+  gateway: '10.0.2.2',
+  nameServer: '10.0.2.3',
+} as const;
+
+const READY_TIMEOUT_MS = 5000;
+const POLL_MS = 1;
+
+/**
+ * Connects the network namespace at `namespace` to the outside: steps in it reach what the machine reaches, but for the machine's own loopback
+ * device, and nobody reaches them. Resolves when it works; the connection ends when the result is disposed, or with this process.
+ * `pidFile` is a path that does not exist. Rejects with what the program said.
+ */
+export async function connectNamespace(
+  tool: NetworkTool,
+  { namespace, pidFile }: { readonly namespace: string; readonly pidFile: string },
+): Promise<Disposable> {
+  const args = tool.name === 'pasta' ? pastaArguments(namespace, pidFile) : slirpArguments(namespace);
+  const child = spawn(requireProgram('setpriv'), ['--pdeathsig', 'KILL', '--', tool.path, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    detached: true,
+    cwd: '/',
+    // Nothing of the user's environment: it may hold credentials.
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+  });
+  const said: Buffer[] = [];
+  for (const output of [child.stdout, child.stderr]) output?.on('data', (data: Buffer) => said.push(data));
+  const isReady = await Promise.race([
+    tool.name === 'pasta' ? fileExists(pidFile, child) : readyByte(child),
+    once(child, 'exit').then(() => false),
+    delay(READY_TIMEOUT_MS, false, { ref: false }),
+  ]);
+  const stop = () => void child.kill('SIGKILL');
+  if (!isReady) {
+    stop();
+    throw new Error(`${tool.name} gave no connection: ${problemIn(Buffer.concat(said).toString())}`);
+  }
+  // It runs for as long as there are steps, and must not keep this process.
+  child.unref();
+  for (const output of child.stdio) if (output instanceof Socket) output.unref();
+  return { [Symbol.dispose]: stop };
+}
+
+/** pasta(1). Without port forwarding in either direction, and without the gateway standing for the machine's loopback device. */
+function pastaArguments(namespace: string, pidFile: string): string[] {
+  const { own, prefix, gateway, nameServer } = NAMESPACE_ADDRESSES;
+  return [
+    ...[
+      '--foreground',
+      '--quiet',
+      '--config-net',
+      '--netns-only',
+      '--netns',
+      namespace,
+      '--runas',
+      '0:0',
+      '--pid',
+      pidFile,
+    ],
+    ...['--no-map-gw', '--dns-forward', nameServer],
+    ...['--tcp-ports', 'none', '--udp-ports', 'none', '--tcp-ns', 'none', '--udp-ns', 'none'],
+    ...['--address', own, '--netmask', prefix, '--gateway', gateway],
+  ];
+}
+
+/** slirp4netns(1). Descriptor 3 says when it is ready. */
+function slirpArguments(namespace: string): string[] {
+  const options = ['--configure', '--mtu=65520', '--disable-host-loopback', '--ready-fd=3'];
+  return [...options, '--netns-type=path', namespace, 'tap0'];
+}
+
+async function fileExists(path: string, child: ChildProcess): Promise<boolean> {
+  // pasta has no other way to say that it is ready.
+  while (!existsSync(path)) {
+    if (child.exitCode !== null || child.signalCode !== null) return false;
+    await delay(POLL_MS);
+  }
+  return true;
+}
+
+async function readyByte(child: ChildProcess): Promise<boolean> {
+  const ready = child.stdio[3];
+  if (ready === null || ready === undefined) throw new Error('internal: descriptor 3 is no pipe');
+  await once(ready, 'data');
+  return true;
+}
+
+/** What is worth telling of the output: without complaints that there is no system log. */
+function problemIn(output: string): string {
+  const lines = output.split('\n').map((line) => line.trim());
+  return (
+    lines.filter((line) => line !== '' && !/syslog|^Don't run as root/.test(line)).join('; ') || 'it did not say why'
+  );
+}
