@@ -23,8 +23,7 @@ const STRUCTURAL = /^(path|linkpath|size|GNU\.sparse\..*|SCHILY\.(xattr\..*|real
 /** `before` with the records of a PAX header for the next entry (`x`) or for all that follow (`g`). */
 export function withPaxHeader(before: ExtendedHeaders, flag: 'x' | 'g', body: Buffer, refuse: Refuse): ExtendedHeaders {
   const parsed = parsePaxRecords(body) ?? refuse('an extended header is malformed');
-  for (const [key, value] of parsed)
-    if (TEXT_KEYS.has(key) && value.includes('\0')) refuse(`the extended header's ${key} has a NUL byte`);
+  for (const [key, value] of parsed) checkRecord(key, value, refuse);
   if (flag === 'x') {
     if (before.records !== undefined) refuse('an entry has two extended headers');
     const sparseNumbers = parsed.filter(([key]) => SPARSE_00_KEYS.has(key)).map(([, value]) => value);
@@ -36,6 +35,13 @@ export function withPaxHeader(before: ExtendedHeaders, flag: 'x' | 'g', body: Bu
     if (GLOBAL_EFFECTS.has(key)) global.set(key, value);
   }
   return { ...before, global };
+}
+
+/** Readers cut names at a NUL or do not, and take an empty value for nothing said or for an empty name. */
+function checkRecord(key: string, value: string, refuse: Refuse): void {
+  if (TEXT_KEYS.has(key) && value.includes('\0')) refuse(`the extended header's ${key} has a NUL byte`);
+  if (STRUCTURAL.test(key) && value === '' && !key.startsWith('SCHILY.xattr.') && key !== 'GNU.sparse.map')
+    refuse(`the extended header's ${key} is empty`);
 }
 
 /** `before` with a name (`L`) or link target (`K`) of GNU tar. */
@@ -105,6 +111,11 @@ function xattrsOf(records: ReadonlyMap<string, string>): Map<string, string> | u
   return found;
 }
 
+const SPARSE_SIZES = {
+  new: ['GNU.sparse.realsize', 'GNU.sparse.size'],
+  old: ['GNU.sparse.size', 'GNU.sparse.realsize'],
+} as const;
+
 /** GNU tar manual, "Storing Sparse Files": formats 0.0, 0.1 and 1.0. */
 function paxSparseOf(
   records: ReadonlyMap<string, string>,
@@ -114,10 +125,18 @@ function paxSparseOf(
   const version = `${records.get('GNU.sparse.major') ?? ''}.${records.get('GNU.sparse.minor') ?? ''}`;
   const map = records.get('GNU.sparse.map');
   const size = records.get('GNU.sparse.realsize') ?? records.get('GNU.sparse.size');
-  if (version === '.' && size === undefined && map === undefined && numbers === undefined) return undefined;
-  const full = paxNatural('GNU.sparse.realsize', size ?? '', refuse);
+  if (version === '.' && size === undefined && map === undefined && numbers === undefined) {
+    if (records.has('GNU.sparse.name')) refuse('an extended header names a sparse file but says nothing of its map');
+    return undefined;
+  }
+  if (!/^(\.|0\.0|0\.1|1\.0)$/.test(version)) refuse(`sparse format ${version} is not known`);
+  // Readers differ where a header has the size of another format, or both, or that of the stored bytes in an old format.
+  const [key, other] = SPARSE_SIZES[version === '1.0' ? 'new' : 'old'];
+  if (records.has(other)) refuse(`a sparse file of format ${version} has a ${other}`);
+  const full = paxNatural(key, records.get(key) ?? '', refuse);
   if (version === '1.0') return { size: full, map: 'lines' };
-  if (version !== '.' && version !== '0.0' && version !== '0.1') refuse(`sparse format ${version} is not known`);
+  if (records.has('size')) refuse('a sparse file of an old format has two sizes');
+  if (map === undefined && numbers === undefined) refuse('a sparse file has no map');
   const pairs = map === undefined ? (numbers ?? []) : map === '' ? [] : map.split(',');
   return { size: full, map: parseSparseNumbers(pairs, refuse) };
 }

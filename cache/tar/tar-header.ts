@@ -31,7 +31,10 @@ export function parseTarHeader(bytes: Buffer, offset: number, refuse: Refuse): T
   if (checksum !== checksumOf(bytes, offset) && checksum !== checksumOf(bytes, offset, 'signed'))
     refuse('the header checksum is wrong');
   const dialect = dialectOf(bytes, offset);
-  const prefix = dialect === 'posix' ? textAt(bytes, offset, 'prefix') : '';
+  const written = dialect === 'gnu' ? '' : textAt(bytes, offset, 'prefix');
+  if (dialect === 'v7' && written !== '')
+    refuse('a header of no known format has something where others have a prefix');
+  const prefix = dialect === 'posix' ? written : '';
   const name = textAt(bytes, offset, 'name');
   return {
     dialect,

@@ -187,10 +187,13 @@ export class TarReader {
       return;
     }
     if (flag === 'V') {
+      if (hasPending(this.#extended)) this.#refuse('a volume label stands between an entry and its extended header');
       this.#skip(header.size + paddingOf(header.size));
       return;
     }
     const full = applyExtended(header, this.#extended, this.#refuse);
+    if (flag === '\0' && header.name.endsWith('/') !== full.name.endsWith('/'))
+      this.#refuse(`${JSON.stringify(full.name)} is a folder by one of its names only`);
     this.#extended = { global: this.#extended.global };
     this.#onEntry(full, bytes, offset);
   }

@@ -112,7 +112,7 @@ describeWhere('an archive of very many entries', [root], () => {
     const before = process.memoryUsage().rss;
     const { seconds, refused } = await rig.apply(archive, way);
     expect(refused).toBeUndefined();
-    expect(seconds).toBeLessThan(10 + count / 5_000);
+    expect(seconds).toBeLessThan(60 + count / 1_000);
     expect(process.memoryUsage().rss - before).toBeLessThan(200 * MEGABYTE + count * 3_000);
   });
 });
