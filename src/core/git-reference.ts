@@ -29,13 +29,23 @@ const SCHEMES = new Set(['http', 'https', 'ssh', 'git']);
  */
 export function parseGitReference(text: string): GitReference | undefined {
   const hash = text.indexOf('#');
-  const fragment = hash < 0 ? '' : text.slice(hash + 1);
   const beforeHash = hash < 0 ? text : text.slice(0, hash);
   const question = beforeHash.indexOf('?');
   const remote = question < 0 ? beforeHash : beforeHash.slice(0, question);
   if (!isGitRemote(remote)) return undefined;
+  const fragment = hash < 0 ? '' : unescaped(text.slice(hash + 1), text);
   const query = new URLSearchParams(question < 0 ? '' : beforeHash.slice(question + 1));
   return withQuery({ remote, ...fragmentParts(fragment) }, query, text);
+}
+
+/** The fragment of a URL is percent-decoded; that of `git@host:path` as well. */
+function unescaped(fragment: string, text: string): string {
+  try {
+    return decodeURIComponent(fragment);
+  } catch (cause) {
+    if (!(cause instanceof URIError)) throw cause;
+    throw new SlipwayError('SLIPWAY_GIT_URL_INVALID', `${withoutCredentials(text)}: invalid escape in its fragment`);
+  }
 }
 
 function isGitRemote(remote: string): boolean {
