@@ -58,10 +58,14 @@ await build({
     },
   ],
 });
-// The first process of a native container, started for each RUN: by itself, and only what it needs.
+// The first processes of a step that slipway starts itself, for each RUN: by themselves, and only what they need.
 await build({
   ...common,
-  entryPoints: { init: 'src/executor/native/init.ts' },
+  entryPoints: {
+    init: 'src/executor/native/init.ts',
+    'chroot-init': 'src/executor/chroot/init.ts',
+    'chroot-supervisor': 'src/executor/chroot/supervisor.ts',
+  },
   format: 'cjs',
   outExtension: { '.js': '.cjs' },
   define: { 'import.meta.url': '__filename' },

@@ -1,15 +1,19 @@
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync, statfsSync } from 'node:fs';
 import { type BytePath, bytePathOf, hostPath } from '../../src/core/byte-path.ts';
 import type { FileEntry } from '../../src/core/file-tree.ts';
 import type { HostStat } from '../../src/core/host-stat.ts';
 import { hostStatReader } from '../../src/core/host-stat-reader.ts';
+import { DEVICE_XATTR, isRemoval, parsePlaceholder } from '../../src/core/layer-marks.ts';
 import { syscalls } from '../../src/core/syscalls.ts';
 import type { LayerFolder } from './layer-folder.ts';
 import type { TreeEntry } from './layer-store.ts';
-import { DEVICE_XATTR, isLayerXattr, isWhiteout, type OverlayXattrPrefix } from './overlay-format.ts';
+import { isLayerXattr, isWhiteout, type OverlayXattrPrefix } from './overlay-format.ts';
 
 /** A file of a layer's folder: its entry, or that it stands for "removed". */
 export type FolderFile = { readonly kind: 'removed' } | { readonly kind: 'present'; readonly entry: FileEntry };
+
+/** OVERLAYFS_SUPER_MAGIC of linux/magic.h. */
+const OVERLAYFS_MAGIC = 0x794c7630;
 
 /**
  * Reads one layer's folder. Paths are absolute in it, and all their folders must be known to be folders of this layer: the
@@ -20,6 +24,7 @@ export class FolderReader {
   readonly #traits: LayerFolder['traits'];
   readonly #prefix: () => OverlayXattrPrefix;
   readonly #stat = hostStatReader();
+  #onOverlay: boolean | undefined;
 
   constructor(folder: LayerFolder, prefix: () => OverlayXattrPrefix) {
     this.path = folder.path;
@@ -32,13 +37,18 @@ export class FolderReader {
     const stat = this.#stat(host);
     if (stat === undefined) return undefined;
     if (isWhiteout(stat)) return { kind: 'removed' };
-    return { kind: 'present', entry: this.#entryOf(host, stat) };
+    const entry = this.#entryOf(host, stat);
+    if (isRemovalEntry(entry)) return { kind: 'removed' };
+    return { kind: 'present', entry };
   }
 
   /** Names in a folder, sorted by bytes, with whether each may be a whiteout. */
   readdir(path: BytePath): { readonly name: BytePath; readonly isDevice: boolean }[] {
     return readdirSync(hostPath(this.hostPathOf(path)), { withFileTypes: true, encoding: 'latin1' })
-      .map((item) => ({ name: item.name as BytePath, isDevice: item.isCharacterDevice() }))
+      .map((item) => ({
+        name: item.name as BytePath,
+        isDevice: item.isCharacterDevice() || (item.isFile() && this.#mayRemoveByFiles()),
+      }))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -74,7 +84,7 @@ export class FolderReader {
   #withXattrs(host: BytePath, entry: FileEntry): FileEntry {
     if (entry.type === 'file' && entry.size === 0 && this.#mayHavePlaceholders()) {
       const standsFor = syscalls().listXattrs(host).get(DEVICE_XATTR);
-      if (standsFor !== undefined) return placeholderEntry(entry, standsFor.toString('latin1'));
+      if (standsFor !== undefined) return placeholderEntry(entry, standsFor);
     }
     const read = () => this.#xattrsOf(host);
     let xattrs: ReadonlyMap<string, string> | undefined;
@@ -100,6 +110,12 @@ export class FolderReader {
 
   #mayHavePlaceholders(): boolean {
     return this.#traits?.placeholders ?? this.#prefix() === 'user.overlay.';
+  }
+
+  /** Device 0:0 can be made everywhere but on overlayfs itself, where a builder's container has its files. */
+  #mayRemoveByFiles(): boolean {
+    this.#onOverlay ??= this.#mayHavePlaceholders() && statfsSync(this.path).type === OVERLAYFS_MAGIC;
+    return this.#onOverlay;
   }
 }
 
@@ -150,9 +166,13 @@ function layerXattrs(all: ReadonlyMap<string, Buffer>): Map<string, string> {
 }
 
 /** The device node that an empty file with `DEVICE_XATTR` stands for. */
-function placeholderEntry(file: FileEntry, standsFor: string): FileEntry {
-  const [, type, major, minor] = /^(char|block) ([0-9]{1,10}) ([0-9]{1,10})$/.exec(standsFor) ?? [];
-  if (type === undefined) return file;
+function placeholderEntry(file: FileEntry, standsFor: Uint8Array): FileEntry {
+  const node = parsePlaceholder(standsFor);
+  if (node === undefined) return file;
   const { host: _host, ...attributes } = file;
-  return { ...attributes, type: type as 'char' | 'block', device: { major: Number(major), minor: Number(minor) } };
+  return { ...attributes, type: node.type, device: { major: node.major, minor: node.minor } };
+}
+
+function isRemovalEntry({ type, device }: FileEntry): boolean {
+  return (type === 'char' || type === 'block') && device !== undefined && isRemoval({ type, ...device });
 }

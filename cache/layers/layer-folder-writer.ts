@@ -14,8 +14,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { type BytePath, displayPath, hostPath } from '../../src/core/byte-path.ts';
-import { errnoOf, SlipwayError } from '../../src/core/errors.ts';
+import { SlipwayError } from '../../src/core/errors.ts';
 import type { FileEntry, FileTree } from '../../src/core/file-tree.ts';
+import { type DeviceNode, isRemoval, makeDeviceNode, REMOVAL } from '../../src/core/layer-marks.ts';
 import { syscalls } from '../../src/core/syscalls.ts';
 import { AttributeSetter } from './file-attributes.ts';
 import type { LayerTraits } from './layer-folder.ts';
@@ -28,7 +29,7 @@ import {
   resolveParent,
 } from './layer-model.ts';
 import { checkPathLength } from './layer-path.ts';
-import { DEVICE_XATTR, type OverlayXattrPrefix } from './overlay-format.ts';
+import type { OverlayXattrPrefix } from './overlay-format.ts';
 import { OPAQUE_NAME } from './whiteout-names.ts';
 
 export interface LayerFolderOptions {
@@ -46,7 +47,7 @@ export interface WrittenFolder {
 }
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-const S_IF = { file: 0o100000, char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
+const S_IFIFO = 0o010000;
 
 /**
  * Writes a layer's `dir` form. What is to be written may be hostile: a model in memory of what the layer has so far decides where a path
@@ -78,7 +79,7 @@ export class LayerFolderWriter {
     const existing = place.parent.children.get(place.name);
     if (existing?.type === 'dir') existing.opaque = true;
     if (existing !== undefined) return;
-    syscalls().mknod(this.#host(place.path), S_IF.char, 0, 0);
+    this.#makeDevice(this.#host(place.path), REMOVAL);
     place.parent.children.set(place.name, { type: 'whiteout' });
   }
 
@@ -145,7 +146,7 @@ export class LayerFolderWriter {
   node(path: BytePath, file: FileEntry & { readonly type: 'char' | 'block' | 'fifo' }): void {
     const place = this.#place(path);
     const { major, minor } = file.device ?? { major: 0, minor: 0 };
-    if (file.type === 'char' && major === 0 && minor === 0) {
+    if (file.type !== 'fifo' && isRemoval({ type: file.type, major, minor })) {
       // What overlayfs takes as a whiteout is one, however it came here.
       this.remove(path);
       return;
@@ -153,14 +154,8 @@ export class LayerFolderWriter {
     this.#clear(place);
     const host = this.#host(place.path);
     place.parent.children.set(place.name, { type: 'other' });
-    try {
-      syscalls().mknod(host, S_IF[file.type] | 0o600, major, minor);
-    } catch (error) {
-      if (errnoOf(error) !== 'EPERM') throw error;
-      closeSync(openSync(hostPath(host), CREATE, 0o600));
-      syscalls().setXattr(host, DEVICE_XATTR, Buffer.from(`${file.type} ${major} ${minor}`));
-      this.#traits.placeholders = true;
-    }
+    if (file.type === 'fifo') syscalls().mknod(host, S_IFIFO | 0o600, 0, 0);
+    else this.#makeDevice(host, { type: file.type, major, minor });
     this.#attributes.setNode(host, file);
   }
 
@@ -259,6 +254,10 @@ export class LayerFolderWriter {
 
   #host(path: BytePath): BytePath {
     return `${this.#root}${path}` as BytePath;
+  }
+
+  #makeDevice(host: BytePath, device: DeviceNode): void {
+    if (makeDeviceNode(host, device) === 'placeholder') this.#traits.placeholders = true;
   }
 
   #makeFolder(path: BytePath, replaces?: LayerNode): void {

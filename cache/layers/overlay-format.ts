@@ -11,9 +11,6 @@ import type { Store } from '../store.ts';
  */
 export type OverlayXattrPrefix = 'trusted.overlay.' | 'user.overlay.';
 
-/** Attribute of an empty file that stands for a device node where none may be made: `char 1 3`. */
-export const DEVICE_XATTR = 'user.slipway.device';
-
 const SETTING = 'overlay_xattr_prefix';
 
 /** The prefix of this store: tried out once, then kept in its database. */

@@ -1,5 +1,5 @@
-import { SlipwayError } from '../core/errors.ts';
 import type { Executor } from '../core/executor.ts';
+import { ChrootExecutor } from './chroot/chroot-executor.ts';
 import type { ContainerRuntime } from './container-runtime.ts';
 import { NativeRuntime } from './native/native-runtime.ts';
 import { OciExecutor, type OciExecutorOptions } from './oci-executor.ts';
@@ -15,14 +15,20 @@ export interface ExecutorChoice extends Omit<OciExecutorOptions, 'runtime'> {
 }
 
 /**
- * The executor that the user asked for, or the best that this machine has: crun, runc, native. Touches nothing but PATH: namespaces are
- * entered with the first run. Whoever asked disposes it. `SLIPWAY_RUNTIME_MISSING`, `SLIPWAY_PROGRAM_MISSING`, `SLIPWAY_ISOLATION_UNSUPPORTED`.
+ * The executor that the user asked for, or the best that this machine has: crun, runc, native; never chroot, which gives a step less. Touches nothing
+ * but PATH: namespaces are entered with the first run. Whoever asked disposes it. `SLIPWAY_RUNTIME_MISSING`, `SLIPWAY_PROGRAM_MISSING`.
  */
 export function selectExecutor(choice: ExecutorChoice): Executor & Disposable {
-  return new OciExecutor({ ...choice, runtime: selectRuntime(choice) });
+  const { isolation } = choice;
+  return isolation === 'chroot'
+    ? new ChrootExecutor(choice)
+    : new OciExecutor({ ...choice, runtime: selectRuntime(isolation, choice) });
 }
 
-function selectRuntime({ isolation, ociRuntime, env, stateDir }: ExecutorChoice): ContainerRuntime {
+function selectRuntime(
+  isolation: Exclude<ExecutorChoice['isolation'], 'chroot'>,
+  { ociRuntime, env, stateDir }: ExecutorChoice,
+): ContainerRuntime {
   switch (isolation) {
     case 'auto':
       // Whoever names a runtime means that one.
@@ -33,10 +39,6 @@ function selectRuntime({ isolation, ociRuntime, env, stateDir }: ExecutorChoice)
       return new ProgramRuntime(findOciRuntime(ociRuntime, env), stateDir);
     case 'native':
       return nativeRuntime(stateDir);
-    case 'chroot':
-      throw new SlipwayError('SLIPWAY_ISOLATION_UNSUPPORTED', `--isolation ${isolation} is not supported yet`, {
-        hint: 'use --isolation oci with crun or runc, or --isolation native',
-      });
     default: {
       const unknown: never = isolation;
       throw new Error(`internal: isolation ${unknown}`);

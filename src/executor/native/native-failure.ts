@@ -3,19 +3,23 @@ import { commandFailure, commandMissing, commandRefused } from '../runtime-failu
 import type { InitExit } from './init-process.ts';
 import { parseReport } from './init-report.ts';
 
-/** The error for a step whose container did not end with status 0. */
-export function nativeFailure(args: readonly string[], { status, report }: InitExit): SlipwayError {
+/** The error for a step that an init of slipway's did not end with status 0; `executor` is its name. */
+export function initFailure(
+  executor: 'native' | 'chroot',
+  args: readonly string[],
+  { status, report }: InitExit,
+): SlipwayError {
   const command = args[0] ?? '';
   const { last, text } = parseReport(report);
   switch (last?.event) {
     case 'ready':
       return commandFailure(args, status);
     case 'not-executed':
-      return notExecuted(command, last.code);
+      return notExecuted(executor, command, last.code);
     case 'failed':
-      return notMade(command, last.message);
+      return notMade(executor, command, last.message);
     case undefined:
-      return notMade(command, text === '' ? `its first process ended with status ${status}` : text);
+      return notMade(executor, command, text === '' ? `its first process ended with status ${status}` : text);
     default: {
       const unknown: never = last;
       throw new Error(`internal: report ${JSON.stringify(unknown)}`);
@@ -23,7 +27,7 @@ export function nativeFailure(args: readonly string[], { status, report }: InitE
   }
 }
 
-function notExecuted(command: string, code: string): SlipwayError {
+function notExecuted(executor: string, command: string, code: string): SlipwayError {
   switch (code) {
     case 'ENOENT':
     case 'ENOTDIR':
@@ -36,10 +40,13 @@ function notExecuted(command: string, code: string): SlipwayError {
     case 'E2BIG':
       return commandRefused(command, 'the arguments and the environment are too long');
     default:
-      return notMade(command, `execve: ${code}`);
+      return notMade(executor, command, `execve: ${code}`);
   }
 }
 
-function notMade(command: string, problem: string): SlipwayError {
-  return new SlipwayError('SLIPWAY_RUNTIME_FAILED', `the native executor could not start "${command}": ${problem}`);
+function notMade(executor: string, command: string, problem: string): SlipwayError {
+  return new SlipwayError(
+    'SLIPWAY_RUNTIME_FAILED',
+    `the ${executor} executor could not start "${command}": ${problem}`,
+  );
 }

@@ -5,7 +5,7 @@ import type { SeccompProfile } from '../seccomp/default-profile.ts';
 import type { SeccompFilter } from '../seccomp/seccomp-filters.ts';
 import { seccompProgram } from '../seccomp/seccomp-program.ts';
 import { startInit, type WaitingInit } from './init-process.ts';
-import { nativeFailure } from './native-failure.ts';
+import { initFailure } from './native-failure.ts';
 
 /**
  * Runs containers by an init of slipway's own, which needs nothing but util-linux. One init is kept waiting: its start-up, which is
@@ -42,7 +42,7 @@ export class NativeRuntime implements ContainerRuntime {
     const exit = await running;
     if (exit.status === 0) return;
     signal.throwIfAborted();
-    throw nativeFailure(spec.process.args, exit);
+    throw initFailure('native', spec.process.args, exit);
   }
 
   [Symbol.dispose](): void {
