@@ -160,7 +160,7 @@ function beginning(
   source?: SourceExcerpt,
 ): StageStart {
   if (stage.base === undefined) throw new Error(`internal: the base ${stage.baseName} was not resolved`);
-  const start = startOf(stage.base, platformOf(stage, request), name);
+  const start = withoutImage(stage, startOf(stage.base, platformOf(stage, request), name));
   if (source === undefined || start.root === 'scratch') return start;
   return { ...start, root: { ...start.root, options: { ...start.root.options, stage: stage.label, source } } };
 }
@@ -168,4 +168,11 @@ function beginning(
 /** Of `--platform`, which BuildKit does not heed where there is no image to choose. */
 function platformOf({ platform, base }: Stage, request: FrontendRequest): Platform {
   return base?.kind === 'scratch' || platform === undefined ? request.platform : platform;
+}
+
+/** A stage that files stand in for has no image config in BuildKit, not even an architecture, unless the request asks for one. */
+function withoutImage({ base, replacement }: Stage, start: StageStart): StageStart {
+  if (base?.kind !== 'files' || replacement === undefined) return start;
+  const { variant: _variant, ...image } = start.image;
+  return { ...start, image: { ...image, architecture: '', config: {} } };
 }

@@ -60,6 +60,23 @@ export function fakeImages(images: Readonly<Record<string, FakeImage>> = {}): Fa
   };
 }
 
+/** Resolves every reference: to images with this config, and with the triggers in turn, by what they are called. */
+export function unknownImages({
+  config,
+  triggers,
+}: {
+  readonly config: ContainerConfig;
+  readonly triggers: readonly (readonly string[])[];
+}): ImageResolver {
+  return {
+    async resolve(ref, platform) {
+      const choice = digestOf(ref).charCodeAt(10) % (triggers.length * 4);
+      const OnBuild = triggers[choice];
+      return resolved(ref, { config: OnBuild === undefined ? config : { ...config, OnBuild } }, platform);
+    },
+  };
+}
+
 function resolved(ref: string, image: FakeImage, asked: Platform): ResolvedImage {
   const platform = image.platform ?? asked;
   const diffIds = Array.from({ length: image.layerCount ?? 1 }, (_, index) => digestOf(`${ref} ${index}`) as DiffID);
