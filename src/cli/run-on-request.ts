@@ -99,5 +99,8 @@ function reportFailure(error: unknown, signal: AbortSignal, debug: boolean): num
  * answer to its own write, so that no error has to come out of the stream itself.
  */
 function tolerateClosedPipes(): void {
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+  for (const stream of [process.stdout, process.stderr])
+    if (!stream.listeners('error').includes(drop)) stream.on('error', drop);
 }
+
+function drop(): void {}
