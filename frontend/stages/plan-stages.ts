@@ -55,7 +55,7 @@ function plannedStages(scope: PlanScope): StagePlan | undefined {
   }
   if (stages.length < written.length) return undefined;
   const names: StageNames = { stages, byName };
-  const target = problems.attempt(undefined, () => targetOf(request.target, names));
+  const target = problems.attempt(undefined, () => targetOf(request.target, names, dockerfile.text));
   for (const [index, { instructions }] of written.entries()) {
     const stage = stages[index];
     if (stage !== undefined && stage.replacement === undefined) stage.steps = stepsOf(instructions, names, scope);
@@ -160,16 +160,18 @@ function planStage(from: FromInstruction, scope: StageScope): Stage {
   };
 }
 
-function targetOf(target: string | undefined, { stages, byName }: StageNames): Stage {
+function targetOf(target: string | undefined, { stages, byName }: StageNames, text: string): Stage {
   const found = target ? byName.get(target.toLowerCase()) : stages.at(-1);
   if (found !== undefined) return found;
   const labels = stages.map((stage) => stage.name ?? stage.label);
   const meant = suggest(target ?? '', labels);
+  const place = meant === undefined ? undefined : byName.get(meant);
   throw new SlipwayError(
     'SLIPWAY_TARGET_UNKNOWN',
     `target stage ${JSON.stringify(target)} could not be found${meant === undefined ? '' : ` (did you mean ${meant}?)`}`,
     {
       hint: `the stages are ${labels.filter(Boolean).join(', ') || 'unnamed'}; a target is named by its name after AS`,
+      ...(place === undefined ? {} : { source: { range: place.range, text } }),
     },
   );
 }

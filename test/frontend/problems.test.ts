@@ -18,7 +18,7 @@ async function problemsOf(text: string, overrides: Partial<FrontendRequest> = {}
 test('problems of the text and of the plan are told together, in the order of lines', async () => {
   const text = 'FROM busybox AS build\nCOPY --form=x a b\nRUN x\nCOPY --chwn=1 a b\nCOPY --from=7 a b\n';
   expect(await problemsOf(text, { target: 'biuld' })).toEqual([
-    [undefined, 'target stage "biuld" could not be found (did you mean build?)'],
+    [1, 'target stage "biuld" could not be found (did you mean build?)'],
     [2, 'unknown flag: --form'],
     [4, 'unknown flag: --chwn'],
     [5, 'invalid stage index 7 in COPY --from=7'],

@@ -10,7 +10,6 @@ import { mutate, randomFrom } from './dockerfile-mutations.ts';
 /** `FUZZ_RUNS=1000000 FUZZ_SEED=7` for more than a check of what is known. */
 const RUNS = Number(process.env.FUZZ_RUNS ?? 4000);
 const SEED = Number(process.env.FUZZ_SEED ?? 1);
-const LONGEST_RUN_MS = 1000;
 
 const FIXTURES = new URL('../../../fixtures/parser/', import.meta.url);
 const TEXTS = readdirSync(FIXTURES).map((name) => readFileSync(new URL(`${name}/Dockerfile`, FIXTURES), 'utf8'));
@@ -20,17 +19,12 @@ const VARIABLES = new Map([
   ['PATH', '/bin:/usr/bin'],
 ]);
 
-test('every text is read or refused, and its words expand or are refused, in time', {
-  timeout: RUNS * 10 + 10_000,
-}, () => {
+test('every text is read or refused, and its words expand or are refused', { timeout: RUNS * 10 + 10_000 }, () => {
   const random = randomFrom(SEED);
   let accepted = 0;
   for (let run = 0; run < RUNS; run++) {
     const text = mutate(TEXTS[Math.floor(random() * TEXTS.length)] ?? '', random);
-    const started = performance.now();
     if (isRefused(() => exercise(text), text) === false) accepted++;
-    const took = performance.now() - started;
-    if (took > LONGEST_RUN_MS) throw new Error(`run ${run} of seed ${SEED} took ${took} ms: ${JSON.stringify(text)}`);
   }
   expect(accepted).toBeGreaterThan(RUNS / 10);
 });
