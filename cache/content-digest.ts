@@ -123,7 +123,7 @@ function digestEntry(tree: FileTree, path: BytePath, { known, buffer, stat, entr
 
 /** Reads the very file that was looked at: another one in its place, or a growing one, is `SLIPWAY_CONTEXT_CHANGED`. */
 function readAndHash({ path, size, state }: HostFile, buffer: Buffer): string {
-  const seen = { path, size, mtimeMs: state.mtimeMs };
+  const seen = { path, size, mtimeMs: state.mtimeMs, inode: state };
   const descriptor = openHostFile(seen);
   try {
     let count = readSync(descriptor, buffer, 0, buffer.length, null);

@@ -1,13 +1,17 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type BytePath, displayPath, hostPath } from '../../src/core/byte-path.ts';
 import { errnoOf, SlipwayError } from '../../src/core/errors.ts';
+import { deviceOf } from '../../src/core/host-stat.ts';
 import type { TarContent } from '../tar/tar-writer.ts';
+import type { Inode } from './layer-store.ts';
 
 /** A file of this machine that must still be what it was when its entry was made. */
 export interface HostFile {
   readonly path: BytePath;
   readonly size: number;
   readonly mtimeMs: number;
+  /** Undefined where only this process can write to the file's folders. */
+  readonly inode?: Inode | undefined;
 }
 
 /**
@@ -29,6 +33,9 @@ export function openHostFile(file: HostFile): number {
 export function checkUnchanged(descriptor: number, file: HostFile): void {
   const stats = fstatSync(descriptor);
   if (!stats.isFile() || stats.size !== file.size || stats.mtimeMs !== file.mtimeMs) throw changed(file);
+  // Whoever may write to a folder on the way may have made the path lead to a file that the user can read and they cannot.
+  if (file.inode !== undefined && (stats.ino !== file.inode.ino || deviceOf(stats.dev) !== file.inode.dev))
+    throw changed(file);
 }
 
 /** The file's bytes for an archive, checked before the first and after the last. */

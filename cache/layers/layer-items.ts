@@ -98,7 +98,7 @@ function xattrsOf({ xattrs }: FileEntry): { xattrs?: ReadonlyMap<string, string>
 function openContent(path: BytePath, file: FileEntry, content: TreeContent | undefined): TarContent {
   if (content === undefined) throw new Error(`internal: ${path} has a size but no content`);
   if (content.kind === 'host')
-    return openHostContent({ path: content.path, size: file.size, mtimeMs: content.mtimeMs });
+    return openHostContent({ path: content.path, size: file.size, mtimeMs: content.mtimeMs, inode: content.inode });
   let done = 0;
   return {
     read(into) {

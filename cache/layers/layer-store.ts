@@ -1,7 +1,7 @@
 import type { BytePath } from '../../src/core/byte-path.ts';
 import type { Descriptor, LayerBlob } from '../../src/core/descriptor.ts';
 import type { DiffID } from '../../src/core/digest.ts';
-import type { FileEntry, FileTree } from '../../src/core/file-tree.ts';
+import type { FileEntry, FileTree, HostState } from '../../src/core/file-tree.ts';
 import type { OverlayXattrPrefix } from './overlay-format.ts';
 
 /**
@@ -15,11 +15,14 @@ export type LayerId = string & { readonly __layerId: never };
 /** Change sets, lowest first; the empty stack is scratch. What every vertex of the solver results in. */
 export type LayerStack = readonly LayerId[];
 
+/** Which file it is, however it is called. */
+export type Inode = Pick<HostState, 'dev' | 'ino'>;
+
 /** Where the bytes of a file in a tree layer come from. */
 export type TreeContent =
-  /** A file on this machine. It is opened without following symlinks, and must still have this size and mtime, else
-   * `SLIPWAY_CONTEXT_CHANGED`. */
-  | { readonly kind: 'host'; readonly path: BytePath; readonly mtimeMs: number }
+  /** A file on this machine. It is opened without following symlinks, and must still have this size and mtime, and be this inode
+   * where it is named, else `SLIPWAY_CONTEXT_CHANGED`. */
+  | { readonly kind: 'host'; readonly path: BytePath; readonly mtimeMs: number; readonly inode?: Inode }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array };
 
 /** One entry of a tree layer. A parent folder stands before its children, and every parent is there with its attributes. */

@@ -75,7 +75,7 @@ function copyContent(content: TreeContent | undefined, file: FileEntry, to: numb
     writeAll(to, content.bytes);
     return;
   }
-  const host = { path: content.path, size: file.size, mtimeMs: content.mtimeMs };
+  const host = { path: content.path, size: file.size, mtimeMs: content.mtimeMs, inode: content.inode };
   const from = openHostFile(host);
   try {
     if (file.size > KERNEL_COPY_FLOOR) {

@@ -1,6 +1,6 @@
-import { constants, createReadStream, openSync, readSync } from 'node:fs';
-import { type BytePath, hostPath } from '../../src/core/byte-path.ts';
+import { createReadStream, readSync } from 'node:fs';
 import { SlipwayError } from '../../src/core/errors.ts';
+import { type HostFile, openHostFile } from '../layers/host-content.ts';
 import { decompress, detectCompression, MAGIC_BYTES } from '../tar/decompress.ts';
 import { readTar, type TarVisitor } from '../tar/tar-reader.ts';
 import { type ArchiveFile, archiveFiles } from './archive-files.ts';
@@ -49,13 +49,13 @@ export async function unpackArchive(
   return isArchive;
 }
 
-/** A file of this machine as the source of an archive; it is not followed where it is a symlink. */
+/** A file of this machine as the source of an archive, `name` in messages: just the one that was seen, or `SLIPWAY_CONTEXT_CHANGED`. */
 export async function unpackFile(
-  file: { readonly path: BytePath; readonly name: string },
+  file: HostFile & { readonly name: string },
   onFile: (file: ArchiveFile) => void,
   options: UnpackOptions,
 ): Promise<boolean> {
-  const fd = openSync(hostPath(file.path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const fd = openHostFile(file);
   const bytes = createReadStream('', { fd, start: 0, highWaterMark: CHUNK_BYTES });
   try {
     const head = Buffer.alloc(MAGIC_BYTES);

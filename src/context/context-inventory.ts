@@ -18,7 +18,7 @@ export interface ContextFile {
 
 /** All files of the folder, those that the build does not see as well, in the order of a walk. Reads no file. */
 export function* contextInventory(context: FolderContext): Generator<ContextFile, void> {
-  const everything = openFolderTree(context.folder, compileIgnorePatterns([], '.dockerignore'));
+  using everything = openFolderTree(context.folder, compileIgnorePatterns([], '.dockerignore'));
   const pending: BytePath[] = ['/' as BytePath];
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
     for (const name of everything.readdir(folder)) {

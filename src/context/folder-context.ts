@@ -45,9 +45,10 @@ export function openFolderContext(folder: string, options: FolderContextOptions)
     const { isExcluded, by } = patterns.match(path);
     return by === undefined ? undefined : { file, line: by.line, pattern: by.pattern, isExcluded };
   };
+  const tree = openFolderTree(root, patterns);
   return {
     folder: root,
-    tree: openFolderTree(root, patterns),
+    tree,
     ruleFor,
     excludedBy: (path) => {
       const rule = ruleFor(toBytePath(path));
@@ -60,7 +61,7 @@ export function openFolderContext(folder: string, options: FolderContextOptions)
       excludes: (path) => patterns.match(toBytePath(path)).isExcluded,
     },
     description: options.description,
-    [Symbol.asyncDispose]: async () => {},
+    [Symbol.asyncDispose]: async () => tree[Symbol.dispose](),
   };
 }
 

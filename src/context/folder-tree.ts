@@ -7,20 +7,22 @@ import type { HostStat } from '../core/host-stat.ts';
 import { hostStatReader } from '../core/host-stat-reader.ts';
 import type { IgnoreMatch, IgnorePatterns } from '../core/ignore-patterns.ts';
 import { syscalls } from '../core/syscalls.ts';
+import { FolderDescriptors } from './folder-descriptors.ts';
 
 const TOP: FileEntry = { type: 'dir', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 0 };
 
 /**
  * A folder of this machine as a build sees it: without what the patterns exclude and without sockets, everything owned by
  * root. Nothing is read before it is asked for, and what was read is remembered, so that one build sees one state. No
- * symlink is ever followed, so that nothing outside the folder is seen. `root` is absolute. `SLIPWAY_CONTEXT_UNREADABLE` for
- * what this user may not read.
+ * symlink is ever followed, not even one that was not there a moment ago, so that nothing outside the folder is seen. `root` is
+ * absolute and has no symlinks. `SLIPWAY_CONTEXT_UNREADABLE` for what this user may not read, `SLIPWAY_CONTEXT_CHANGED` where a
+ * folder was replaced. The caller disposes it.
  */
-export function openFolderTree(root: BytePath, ignore: IgnorePatterns): FileTree {
-  return new FolderTree(root === '/' ? ('' as BytePath) : root, ignore);
+export function openFolderTree(root: BytePath, ignore: IgnorePatterns): FileTree & Disposable {
+  return new FolderTree(root, ignore);
 }
 
-class FolderTree implements FileTree {
+class FolderTree implements FileTree, Disposable {
   readonly #root: BytePath;
   readonly #ignore: IgnorePatterns;
   readonly #entries = new Map<BytePath, FileEntry | undefined>([['/' as BytePath, TOP]]);
@@ -30,10 +32,16 @@ class FolderTree implements FileTree {
   /** Of excluded folders, whether something in them was taken back in. */
   readonly #exceptions = new Map<BytePath, boolean>();
   readonly #stat = hostStatReader();
+  readonly #descriptors: FolderDescriptors;
 
   constructor(root: BytePath, ignore: IgnorePatterns) {
-    this.#root = root;
+    this.#root = root === '/' ? ('' as BytePath) : root;
     this.#ignore = ignore;
+    this.#descriptors = new FolderDescriptors(root);
+  }
+
+  [Symbol.dispose](): void {
+    this.#descriptors[Symbol.dispose]();
   }
 
   lstat(path: BytePath): FileEntry | undefined {
@@ -63,11 +71,39 @@ class FolderTree implements FileTree {
     if (listing === undefined && this.lstat(parent)?.type !== 'dir') return undefined;
     // What a listing has was found not to be left out.
     if (listing !== undefined && !listing.set.has(path.slice(slash + 1))) return undefined;
-    const place = this.contentPath(path);
-    const stat = this.#statOf(place, path);
-    if (stat === undefined || stat.type === 'socket') return undefined;
+    const place = this.#place(path);
+    const stat = place === undefined ? undefined : this.#statOf(place, path);
+    if (place === undefined || stat === undefined || stat.type === 'socket') return undefined;
     if (listing === undefined && this.#isLeftOut(path, stat.type === 'dir')) return undefined;
-    return new HostEntry(place, stat);
+    return new HostEntry(stat, {
+      target: stat.type === 'symlink' ? readTarget(place) : undefined,
+      readXattrs: () => this.#readXattrs(path),
+    });
+  }
+
+  /** Where the file is, by its folder's descriptor: for use at once. */
+  #place(path: BytePath): BytePath | undefined {
+    const slash = path.lastIndexOf('/');
+    const folder = this.#folderPlace((path.slice(0, slash) || '/') as BytePath);
+    return folder === undefined ? undefined : (`${folder}${path.slice(slash)}` as BytePath);
+  }
+
+  #folderPlace(folder: BytePath): string | undefined {
+    try {
+      return this.#descriptors.place(folder);
+    } catch (error) {
+      throw unreadable(folder, error);
+    }
+  }
+
+  #readXattrs(path: BytePath): ReadonlyMap<string, string> {
+    const place = this.#place(path);
+    return place === undefined ? NO_XATTRS : readXattrs(place);
+  }
+
+  #readFolder(path: BytePath): Dirent[] {
+    const place = this.#folderPlace(path);
+    return place === undefined ? [] : readFolder(`${place}/` as BytePath, path);
   }
 
   #statOf(place: BytePath, path: BytePath): HostStat | undefined {
@@ -84,7 +120,7 @@ class FolderTree implements FileTree {
   #list(path: BytePath): Listing {
     const names: BytePath[] = [];
     const prefix = path === '/' ? '/' : `${path}/`;
-    for (const found of readFolder(this.contentPath(path), path)) {
+    for (const found of this.#readFolder(path)) {
       const name = found.name as BytePath;
       if (!found.isSocket() && !this.#isLeftOut(`${prefix}${name}` as BytePath, found.isDirectory())) names.push(name);
     }
@@ -111,7 +147,7 @@ class FolderTree implements FileTree {
   }
 
   #findIncluded(folder: BytePath): boolean {
-    for (const found of readFolder(this.contentPath(folder), folder)) {
+    for (const found of this.#readFolder(folder)) {
       const path = `${folder}/${found.name}` as BytePath;
       if (!found.isSocket() && !this.#isLeftOut(path, found.isDirectory())) return true;
     }
@@ -149,27 +185,37 @@ class HostEntry implements FileEntry {
   readonly device?: { readonly major: number; readonly minor: number };
   readonly link?: string;
   readonly host: HostState;
-  readonly #place: BytePath;
+  readonly #readXattrs: () => ReadonlyMap<string, string>;
   #xattrs: ReadonlyMap<string, string> | undefined;
 
-  constructor(place: BytePath, stat: HostStat) {
+  constructor(
+    stat: HostStat,
+    {
+      target,
+      readXattrs,
+    }: { readonly target: BytePath | undefined; readonly readXattrs: () => ReadonlyMap<string, string> },
+  ) {
     const { type, mode, mtime, device, sharedInode } = stat;
-    this.#place = place;
+    this.#readXattrs = readXattrs;
     this.type = type;
     this.mode = mode;
     this.size = type === 'file' ? stat.size : 0;
     this.mtime = mtime;
     this.host = stat;
-    if (type === 'symlink') this.target = readlinkSync(hostPath(place), { encoding: 'latin1' }) as BytePath;
+    if (target !== undefined) this.target = target;
     if (type === 'char' || type === 'block') this.device = device;
     if (sharedInode !== undefined) this.link = sharedInode;
   }
 
   get xattrs(): ReadonlyMap<string, string> {
     const mayHave = (this.type === 'file' || this.type === 'dir') && this.host.isPlain !== true;
-    this.#xattrs ??= mayHave ? readXattrs(this.#place) : NO_XATTRS;
+    this.#xattrs ??= mayHave ? this.#readXattrs() : NO_XATTRS;
     return this.#xattrs;
   }
+}
+
+function readTarget(place: BytePath): BytePath {
+  return readlinkSync(hostPath(place), { encoding: 'latin1' }) as BytePath;
 }
 
 const NO_XATTRS: ReadonlyMap<string, string> = new Map();
@@ -184,7 +230,7 @@ function readXattrs(place: BytePath): ReadonlyMap<string, string> {
 function readFolder(place: BytePath, path: BytePath): Dirent[] {
   try {
     const options = { withFileTypes: true, encoding: 'latin1' } as const;
-    return readdirSync(place === '' ? '/' : hostPath(place), options);
+    return readdirSync(hostPath(place), options);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return [];
     throw unreadable(path, error);

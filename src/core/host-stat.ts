@@ -38,3 +38,10 @@ export function fileTypeOf(mode: number): FileType {
   if (type === undefined) throw new Error(`internal: no file has the mode ${mode.toString(8)}`);
   return type;
 }
+
+/** `st_dev` of fs.Stats as `HostState.dev` has it. */
+export function deviceOf(number: number): number {
+  const major = Math.floor(number / 2 ** 8) % 2 ** 12;
+  const minor = (number % 2 ** 8) + (Math.floor(number / 2 ** 20) % 2 ** 12) * 2 ** 8;
+  return major * 2 ** 20 + minor;
+}

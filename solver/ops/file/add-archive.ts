@@ -1,3 +1,4 @@
+import type { HostFile } from '../../../cache/layers/host-content.ts';
 import { ArchiveWriter } from '../../../cache/trees/archive-writer.ts';
 import { type Ids, makeFolders, resolveInRoot } from '../../../cache/trees/make-folders.ts';
 import { unpackFile } from '../../../cache/trees/unpack-archive.ts';
@@ -22,9 +23,9 @@ export interface AddArchiveOptions {
  * ADD of a local archive: unpacks it into the destination, which becomes a folder. Resolves to false, with nothing done, for a file
  * that is no tar archive, compressed or not: that is copied. What breaks after the first entry is an error, as in BuildKit.
  */
-export async function addArchive(path: BytePath, destination: string, options: AddArchiveOptions): Promise<boolean> {
+export async function addArchive(source: HostFile, destination: string, options: AddArchiveOptions): Promise<boolean> {
   const { tree, owner, now, folder, signal } = options;
-  const name = displayPath(path.slice(path.lastIndexOf('/') + 1) as BytePath);
+  const name = displayPath(source.path.slice(source.path.lastIndexOf('/') + 1) as BytePath);
   let writer: ArchiveWriter | undefined;
   const start = () => {
     const target = resolveInRoot(tree, `/${cleanComponents(destination).join('/')}`);
@@ -32,7 +33,7 @@ export async function addArchive(path: BytePath, destination: string, options: A
     return new ArchiveWriter(name, target, { tree, owner, now });
   };
   return unpackFile(
-    { path, name },
+    { ...source, name },
     (file) => {
       writer ??= start();
       writer.write(file);

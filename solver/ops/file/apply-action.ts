@@ -1,4 +1,5 @@
 import { cannotWrite, type Ids, makeFolders, resolveInRoot } from '../../../cache/trees/make-folders.ts';
+import { treeContent } from '../../../cache/trees/tree-content.ts';
 import type { WorkingTree } from '../../../cache/trees/working-tree.ts';
 import { type BytePath, toBytePath } from '../../../src/core/byte-path.ts';
 import { SlipwayError } from '../../../src/core/errors.ts';
@@ -55,9 +56,11 @@ async function copy(action: CopyAction, target: ActionTarget): Promise<void> {
   const mode = action.chmod === undefined ? undefined : modeChange(action.chmod);
   if (action.chmod !== undefined && mode === undefined) throw new Error(`internal: unchecked mode ${action.chmod}`);
   for (const found of sources) {
-    if (action.unpack && source.tree.lstat(found.path)?.type === 'file') {
+    const file = action.unpack ? source.tree.lstat(found.path) : undefined;
+    if (file?.type === 'file') {
       const { addArchive } = await import('./add-archive.ts');
-      const isUnpacked = await addArchive(source.tree.contentPath(found.path), action.destination, {
+      const archive = { ...treeContent(source.tree, found.path, file), size: file.size };
+      const isUnpacked = await addArchive(archive, action.destination, {
         tree,
         owner,
         now,
