@@ -95,12 +95,13 @@ export class PlacedFiles implements Disposable {
     const left = new Map([...this.#touched.keys()].map((path) => [path, this.#stat(path)]));
     for (const place of this.#places.toReversed()) this.#remove(place);
     for (const [path, { before: old, after }] of this.#touched) {
-      const end = left.get(path);
-      if (end?.type !== 'dir' || end.ino !== after.ino) continue;
+      const [end, now] = [left.get(path), this.#stat(path)];
+      // A folder of a place is gone with it, and one that the step put elsewhere is the step's.
+      if (end?.ino !== after.ino || now?.ino !== after.ino || now.type !== 'dir') continue;
       const isUntouched = end.ctimeMs === after.ctimeMs;
       setFileTimes(this.#host(path), isUntouched ? old : end);
-      const now = this.#stat(path);
-      if (isUntouched && now !== undefined && before.files.has(path)) before.files.set(path, now);
+      const restored = this.#stat(path);
+      if (isUntouched && restored !== undefined && before.files.has(path)) before.files.set(path, restored);
     }
     removeTree(this.#asideFolder);
   }
