@@ -45,8 +45,21 @@ function notExecuted(executor: string, command: string, code: string): SlipwayEr
 }
 
 function notMade(executor: string, command: string, problem: string): SlipwayError {
+  const hint = HINTS.find(({ words }) => words.test(problem))?.hint;
   return new SlipwayError(
     'SLIPWAY_RUNTIME_FAILED',
     `the ${executor} executor could not start "${command}": ${problem}`,
+    hint === undefined ? {} : { hint },
   );
 }
+
+const HINTS = [
+  {
+    words: /^ENOSYS|: ENOSYS/,
+    hint: 'it needs Linux 5.12 or later; --isolation oci with crun or runc runs on older ones',
+  },
+  {
+    words: /EPERM|Operation not permitted/,
+    hint: 'a container, seccomp or AppArmor profile around slipway forbids namespaces or mounts; --isolation chroot needs neither',
+  },
+] as const;
