@@ -108,7 +108,8 @@ function referenceOf(stage: Stage): string {
     return formatReference(parseReference(stage.baseName));
   } catch (cause) {
     if (!(cause instanceof SlipwayError)) throw cause;
-    const message = `failed to parse stage name ${JSON.stringify(stage.baseName)}: ${cause.message}`;
+    const name = JSON.stringify(stage.baseName);
+    const message = `failed to parse stage name ${name}: ${cause.message.replace(`${name}: `, '')}`;
     throw new SlipwayError('SLIPWAY_REFERENCE_INVALID', message, {
       cause,
       ...(cause.hint === undefined ? {} : { hint: cause.hint }),
