@@ -76,7 +76,7 @@ class FolderTree implements FileTree, Disposable {
     if (place === undefined || stat === undefined || stat.type === 'socket') return undefined;
     if (listing === undefined && this.#isLeftOut(path, stat.type === 'dir')) return undefined;
     return new HostEntry(stat, {
-      target: stat.type === 'symlink' ? readTarget(place) : undefined,
+      target: stat.type === 'symlink' ? readTarget(place, path) : undefined,
       readXattrs: () => this.#readXattrs(path),
     });
   }
@@ -214,8 +214,17 @@ class HostEntry implements FileEntry {
   }
 }
 
-function readTarget(place: BytePath): BytePath {
-  return readlinkSync(hostPath(place), { encoding: 'latin1' }) as BytePath;
+function readTarget(place: BytePath, path: BytePath): BytePath {
+  try {
+    return readlinkSync(hostPath(place), { encoding: 'latin1' }) as BytePath;
+  } catch (error) {
+    if (errnoOf(error) !== 'EINVAL' && errnoOf(error) !== 'ENOENT') throw unreadable(path, error);
+    throw new SlipwayError(
+      'SLIPWAY_CONTEXT_CHANGED',
+      `"${displayPath(path)}" of the build context changed while the build was reading it: it was a symlink`,
+      { hint: 'build again once nothing writes to the context', cause: error },
+    );
+  }
 }
 
 const NO_XATTRS: ReadonlyMap<string, string> = new Map();

@@ -21,6 +21,7 @@ import { errnoOf } from '../core/errors.ts';
 import { syscalls } from '../core/syscalls.ts';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const TYPE_BITS = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
 
 /** What a file gets besides its bytes. */
@@ -64,13 +65,9 @@ export class RootedFolder implements Disposable {
   /** Puts a copy of the open file `source` in place of whatever has the name. */
   file(name: BytePath, source: number, attributes: Attributes): void {
     this.#replace(name, (temporary) => {
-      copyFileSync(
-        `/proc/self/fd/${source}`,
-        this.#place(temporary),
-        constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE,
-      );
-      const descriptor = openSync(this.#place(temporary), constants.O_RDONLY | constants.O_NOFOLLOW);
+      const descriptor = openSync(this.#place(temporary), CREATE, 0o600);
       try {
+        copyFileSync(`/proc/self/fd/${source}`, `/proc/self/fd/${descriptor}`, constants.COPYFILE_FICLONE);
         this.#setXattrs(temporary, attributes.xattrs);
         fchmodSync(descriptor, attributes.mode);
         futimesSync(descriptor, attributes.mtime, attributes.mtime);
