@@ -11,6 +11,7 @@ import { openFolderContext } from './context/folder-context.ts';
 import { openBuildInput } from './context/open-build-input.ts';
 import { formatPlatform, parsePlatform } from './core/platform.ts';
 import type { ProgressEvent, ProgressSink } from './core/progress.ts';
+import { withDiskFull } from './disk-full.ts';
 import { emitUnusedBuildArgs } from './emit-unused-build-args.ts';
 import { emitWarnings } from './emit-warnings.ts';
 import { type Engine, openEngine } from './engine.ts';
@@ -40,7 +41,7 @@ export async function build(request: BuildRequest, options: BuildOptions = {}): 
     return built;
   } catch (error) {
     if (signal.aborted) outcome = 'cancelled';
-    throw error;
+    throw withDiskFull(error, request.root);
   } finally {
     progress.emit({ type: 'build-finished', at: Date.now(), outcome });
   }
