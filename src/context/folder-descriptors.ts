@@ -16,6 +16,8 @@ export class FolderDescriptors implements Disposable {
   readonly #root: BytePath;
   /** By path in the tree; the least lately used first. */
   readonly #open = new Map<BytePath, number>();
+  /** The latest answer, because the files of a folder are asked about one after the other. */
+  #latest: { readonly folder: BytePath; readonly place: string } | undefined;
 
   /** `root` is absolute and has no symlinks. */
   constructor(root: BytePath) {
@@ -27,6 +29,7 @@ export class FolderDescriptors implements Disposable {
    * path leads to another place than when the tree was opened.
    */
   place(folder: BytePath): string | undefined {
+    if (this.#latest?.folder === folder) return this.#latest.place;
     let descriptor = this.#open.get(folder);
     if (descriptor === undefined) {
       descriptor = this.#enter(folder);
@@ -34,12 +37,15 @@ export class FolderDescriptors implements Disposable {
     } else this.#open.delete(folder);
     this.#open.set(folder, descriptor);
     this.#forgetOldest();
-    return `/proc/self/fd/${descriptor}`;
+    const place = `/proc/self/fd/${descriptor}`;
+    this.#latest = { folder, place };
+    return place;
   }
 
   [Symbol.dispose](): void {
     for (const descriptor of this.#open.values()) closeSync(descriptor);
     this.#open.clear();
+    this.#latest = undefined;
   }
 
   #enter(folder: BytePath): number | undefined {

@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { linkSync, lstatSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  linkSync,
+  lstatSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BytePath, toBytePath } from '../../src/core/byte-path.ts';
@@ -33,6 +43,20 @@ describe('what is known of a file of this machine', () => {
   test('is the same by both calls for a device', () => {
     expect(hostStatReader()('/dev/null' as BytePath)).toMatchObject({ type: 'char', device: { major: 1, minor: 3 } });
     expect(syscalls().lstat('/dev/null' as BytePath)).toMatchObject({ type: 'char', device: { major: 1, minor: 3 } });
+  });
+
+  test('is the same below a descriptor of its folder', () => {
+    const descriptor = openSync(folder, 'r');
+    try {
+      for (const name of ['f', 'ünï', 'link']) {
+        expect(syscalls().lstat(toBytePath(`/proc/self/fd/${descriptor}/${name}`))).toEqual(syscalls().lstat(at(name)));
+      }
+      expect(syscalls().lstat(toBytePath(`/proc/self/fd/${descriptor}/missing`))).toBeUndefined();
+      expect(syscalls().lstat(toBytePath(`/proc/self/fd/${descriptor}/`))).toEqual(syscalls().lstat(at('')));
+      expect(syscalls().lstat(toBytePath(`/proc/self/fd/${descriptor}`))?.type).toBe('symlink');
+    } finally {
+      closeSync(descriptor);
+    }
   });
 
   test('has whole seconds that no rounding takes to the next', () => {
