@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import type { BytePath } from '../core/byte-path.ts';
 import { SlipwayError } from '../core/errors.ts';
 import type {
@@ -14,6 +14,8 @@ import { inUserNamespace } from '../core/user-namespace.ts';
 import { openHierarchies } from './cgroup/cgroup-hierarchies.ts';
 import { makeStepCgroup, type StepCgroup } from './cgroup/step-cgroup.ts';
 import type { ContainerRuntime } from './container-runtime.ts';
+import type { ContainerEdits } from './devices/cdi-specs.ts';
+import { stepDevices } from './devices/step-devices.ts';
 import { removeEmptyStubs } from './mount-stubs.ts';
 import { hostsFile } from './network/hosts-file.ts';
 import { resolvConf } from './network/resolv-conf.ts';
@@ -68,6 +70,7 @@ export class OciExecutor implements Executor, Disposable {
     { signal, progress }: ExecutorContext,
   ): Promise<void> {
     signal.throwIfAborted();
+    this.#seccomp.warnIfMissing(spec.security, progress);
     using cleanup = new DisposableStack();
     const stubs: BytePath[] = [];
     // Undone last, when the root is no longer mounted.
@@ -106,6 +109,7 @@ export class OciExecutor implements Executor, Disposable {
   /** Everything that the runtime needs: the root and the mounts' sources below `folder`, and config.json. */
   #makeBundle(folder: string, step: Step): { readonly config: OciSpec; readonly stubs: readonly BytePath[] } {
     const { spec, root, mounts, network, cleanup } = step;
+    const devices = stepDevices(spec.devices);
     const namespaces = {
       userNamespace: inUserNamespace(),
       ...(network === undefined ? {} : { networkNamespace: network.namespace }),
@@ -118,20 +122,24 @@ export class OciExecutor implements Executor, Disposable {
         kind: 'dir' as const,
       })),
       ...networkFileMounts(folder, spec, network),
+      ...deviceMounts(devices),
       ...prepared,
     ];
     const { rootPath, placed, stubs } = mountRoot({ folder, xattrs: this.#xattrs }, root, wanted);
     const view = rootView(rootPath);
     // Also for a user of numbers alone: runc reads the files itself, and would wait for ever on a fifo.
     const user = lookupUser(readUserFiles(view), spec.user);
-    const config = ociSpec(spec, {
-      rootPath,
-      user,
-      cwd: makeWorkingFolder(view, spec.cwd, { user, mounts: placed.map(({ path }) => path) }),
-      mounts: [...placed.flatMap(ociMount), ...this.#rootRemount(spec, rootPath)],
-      seccomp: this.#seccomp.filter(spec.security),
-      ...namespaces,
-    });
+    const config = ociSpec(
+      { ...spec, env: [...spec.env, ...devices.env] },
+      {
+        rootPath,
+        user,
+        cwd: makeWorkingFolder(view, spec.cwd, { user, mounts: placed.map(({ path }) => path) }),
+        mounts: [...placed.flatMap(ociMount), ...this.#rootRemount(spec, rootPath)],
+        seccomp: this.#seccomp.filter(spec.security),
+        ...namespaces,
+      },
+    );
     return { config, stubs };
   }
 
@@ -165,6 +173,22 @@ function withMemoryKill(error: unknown, { args, resources }: ProcessSpec, cgroup
     'SLIPWAY_RUN_OUT_OF_MEMORY',
     `"${args.join(' ')}" used more than its memory limit of ${limit} MiB, and the kernel killed a process of it`,
     { exitCode: error.exitCode, hint: 'give it more: --resource memory=SIZE', cause: error },
+  );
+}
+
+/** Devices are the machine's own, mounted: that works in user namespaces too, where nobody makes any. */
+function deviceMounts({ deviceNodes, mounts }: ContainerEdits): WantedMount[] {
+  const files = mounts.map(({ hostPath, containerPath, options }) => ({ hostPath, path: containerPath, options }));
+  return [...files, ...deviceNodes.map((node) => ({ ...node, options: ['nosuid', 'noexec'] }))].map(
+    ({ hostPath, path, options }) => ({
+      target: path,
+      kind: statSync(hostPath).isDirectory() ? 'dir' : 'file',
+      mount: {
+        type: 'none',
+        source: hostPath,
+        options: ['rbind', ...options.filter((name) => !/^r?bind$/.test(name))],
+      },
+    }),
   );
 }
 
