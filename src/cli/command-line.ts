@@ -9,13 +9,14 @@ Commands:
   build     build an image
   graph     print the steps of a build without running any
   context   show what a build would see of its context
+  doctor    tell how RUN steps can be run here, and what gains more
   version   print the version
   help      print this, or the help of a command
 
 slipway build --help lists the options of a build.
 `;
 
-const COMMANDS = ['build', 'graph', 'context', 'version', 'help'];
+const COMMANDS = ['build', 'graph', 'context', 'doctor', 'version', 'help'];
 
 /** Runs the command that the arguments name; resolves to the exit status of the process. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
@@ -27,6 +28,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
       return (await import('./graph-command.ts')).runGraphCommand(rest);
     case 'context':
       return (await import('./context-command.ts')).runContextCommand(rest);
+    case 'doctor':
+      return (await import('./doctor-command.ts')).runDoctorCommand(rest);
     case 'version':
     case '--version':
       process.stdout.write(`slipway ${(await import('./version.ts')).packageVersion()}\n`);

@@ -28,10 +28,18 @@ const ALL_CAPABILITIES: readonly string[] = (
   .split(' ')
   .map((name) => `CAP_${name}`);
 
-/** The capabilities that this process could pass on: those of its bounding set. */
+const STATUS_FIELDS = { bounding: 'CapBnd', effective: 'CapEff' } as const;
+
+/** The capabilities that this process has in one of its sets. */
+export function capabilitiesOf(set: keyof typeof STATUS_FIELDS): string[] {
+  const field = new RegExp(`^${STATUS_FIELDS[set]}:\\s*([0-9a-f]+)$`, 'm');
+  const bits = BigInt(`0x${field.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`);
+  return ALL_CAPABILITIES.filter((_, number) => (bits >> BigInt(number)) & 1n);
+}
+
+/** The capabilities that this process could pass on. */
 export function boundingCapabilities(): string[] {
-  const set = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`);
-  return ALL_CAPABILITIES.filter((_, number) => (set >> BigInt(number)) & 1n);
+  return capabilitiesOf('bounding');
 }
 
 /** The number of a capability by its name, `CAP_CHOWN`. */

@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import { SlipwayError } from '../core/errors.ts';
 import { inUserNamespace } from '../core/user-namespace.ts';
 
+const CHROOT_HINT =
+  'build with --isolation chroot, where steps share the processes and the network of slipway and have no /proc of their own (slipway doctor tells what else)';
+
 /** Why this process may not mount (EPERM from unshare(2) or mount(2)), and what to do about it. */
 export function explainForbiddenMounts(cause: unknown): SlipwayError {
   const base = 'containers cannot be run: the kernel does not let slipway mount filesystems';
@@ -17,7 +20,7 @@ export function explainForbiddenMounts(cause: unknown): SlipwayError {
     `${base}: it is root without CAP_SYS_ADMIN, or a seccomp or AppArmor profile forbids mount(2)`,
     {
       cause,
-      hint: 'in a container: start it with --cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or as an ordinary user with subordinate ids',
+      hint: `in a container: start it with --cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined; ${CHROOT_HINT}`,
     },
   );
 }
@@ -35,7 +38,7 @@ export function explainForbiddenUserNamespaces(found: string): SlipwayError {
     }
   }
   return new SlipwayError('SLIPWAY_NAMESPACES_FORBIDDEN', `this user cannot make a user namespace: ${found.trim()}`, {
-    hint: 'a container or a seccomp profile around slipway may forbid it (--security-opt seccomp=unconfined lifts that of docker)',
+    hint: `a container or a seccomp profile around slipway may forbid it (--security-opt seccomp=unconfined lifts that of docker); as its root, ${CHROOT_HINT}`,
   });
 }
 
