@@ -8,6 +8,8 @@ export interface ContainerSyscalls {
    * would resolve it, whatever others rename meanwhile (openat2(2), RESOLVE_IN_ROOT). The caller closes it.
    */
   openInRoot(root: string, path: Uint8Array): number;
+  /** A descriptor of an empty file in memory, close-on-exec. */
+  memoryFile(): number;
   /** Both ends of a pipe, close-on-exec. */
   pipe(): { readonly read: number; readonly write: number };
   /**
@@ -25,6 +27,7 @@ const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
 const FSCONFIG = { setFlag: 0, setString: 1, create: 6 } as const;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
+const MFD_CLOEXEC = 1;
 const MOUNT_ATTR_NODEV = 4;
 
 let loaded: ContainerSyscalls | undefined;
@@ -47,6 +50,7 @@ function load(): ContainerSyscalls {
   const fsopen = libc.func('syscall', 'long', ['long', 'const char*', 'long']);
   const fsmount = libc.func('syscall', 'long', ['long', 'long', 'long', 'long']);
   const pipe2 = libc.func('int pipe2(_Out_ int*, int)');
+  const memfdCreate = libc.func('int memfd_create(const char*, uint)');
   const open = libc.func('int open(const char*, int)');
   const close = libc.func('int close(int)');
 
@@ -71,6 +75,7 @@ function load(): ContainerSyscalls {
         close(folder);
       }
     },
+    memoryFile: () => check(memfdCreate('slipway', MFD_CLOEXEC), 'memfd_create', 'slipway'),
     pipe: () => {
       const ends = [0, 0];
       check(pipe2(ends, O_CLOEXEC), 'pipe2', '');
