@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { OciSpec } from '../oci-spec.ts';
 
-/** Descriptors of the init: the plan comes on one, what it has to say goes to one, the command's standard error waits on one. */
+/**
+ * Descriptors of the init: the plan comes on one, what it has to say goes to one, the command's standard error waits on one. A command with
+ * a terminal has that on 1 and on `stderr`.
+ */
 export const INIT_FDS = { report: 2, plan: 3, stderr: 4 } as const;
 
 /** What the init is to do: a config.json, and the program that filters system calls. */

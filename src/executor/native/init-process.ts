@@ -3,11 +3,14 @@ import { once } from 'node:events';
 import { closeSync, existsSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { withContainerUmask } from '../container-umask.ts';
 import { errnoOf } from '../../core/errors.ts';
 import type { ProcessIO } from '../../core/executor.ts';
 import { exitStatus, readOutput, stopProcess } from '../container-process.ts';
 import { containerSyscalls } from '../container-syscalls.ts';
 import { requireProgram } from '../oci-runtime.ts';
+import { openPseudoTerminal } from '../terminal/pseudo-terminal.ts';
+import { keepTerminalModes } from '../terminal/user-terminal.ts';
 import { type InitPlan, planText } from './init-plan.ts';
 
 /** How a container ended, and everything that its init and what started it had to say. */
@@ -24,6 +27,34 @@ export interface WaitingInit extends Disposable {
 
 /** Of the four processes between slipway and the container's command, how many lie above that. */
 const COMMAND_DEPTH = 3;
+
+/**
+ * Runs a container whose config.json asks for a terminal, which is connected to that of standard input and standard error of this process.
+ * Resolves when every process of the container is gone.
+ */
+export async function runInitInTerminal(plan: InitPlan, signal: AbortSignal): Promise<InitExit> {
+  const { pipe } = containerSyscalls();
+  using _modes = keepTerminalModes();
+  using terminal = openPseudoTerminal();
+  const [report, plans] = [pipe(), pipe()];
+  const child = spawnInit([terminal.slave, report.write, plans.read, terminal.slave]);
+  for (const fd of [terminal.slave, report.write, plans.read]) closeSync(fd);
+  const ended = once(child, 'exit');
+  sendPlan(plans.write, withConsole(plan, terminal.path));
+  using _connection = terminal.connect();
+  const status = await endOf(child, ended, signal);
+  try {
+    return { status, report: readFileSync(report.read, 'utf8') };
+  } finally {
+    closeSync(report.read);
+  }
+}
+
+/** The terminal is of this machine's /dev/pts: in the container it has a name only where it is mounted. */
+function withConsole({ spec, ...plan }: InitPlan, path: string): InitPlan {
+  const mount = { destination: '/dev/console', type: 'none', source: path, options: ['bind', 'nosuid', 'noexec'] };
+  return { ...plan, spec: { ...spec, mounts: [...spec.mounts, mount] } };
+}
 
 /** Starts an init, which takes its 30 ms of start-up while this process goes on. It does not keep this process alive. */
 export function startInit(): WaitingInit {
@@ -81,14 +112,16 @@ function spawnInit([stdout, report, plan, stderr]: readonly [number, number, num
   const unshare = requireProgram('unshare');
   const outer = [unshare, '--pid', '--fork', '--kill-child=KILL', '--', '/bin/sh', '-c', '"$@"; exit $?', 'sh'];
   const inner = [unshare, '--pid', '--fork', '--', process.execPath, ...initProgram()];
-  return spawn(requireProgram('setpriv'), ['--pdeathsig', 'KILL', '--', ...outer, ...inner], {
+  return withContainerUmask(() =>
+    spawn(requireProgram('setpriv'), ['--pdeathsig', 'KILL', '--', ...outer, ...inner], {
     stdio: ['ignore', stdout, report, plan, stderr],
     // A session of its own: Ctrl-C reaches slipway alone, which then ends the container in its way.
     detached: true,
     cwd: '/',
     // Nothing of the user's environment: it may hold credentials.
     env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
-  });
+  }),
+  );
 }
 
 /** The init beside this module's source; or the one in the bundle, whose modules lie beside it or one folder deeper. */

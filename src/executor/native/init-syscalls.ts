@@ -46,6 +46,8 @@ export interface InitSyscalls {
   /** What Node ignores (SIGPIPE and SIGXFSZ) has its usual effect again. */
   resetSignals(): void;
   newSession(): void;
+  /** Makes a terminal that no other session has that of this session, of which this process is the first. */
+  takeTerminal(fd: number): void;
   /** execve(2): returns only when it failed, with the errno's name. */
   execute(path: string, args: readonly string[], env: readonly string[]): string;
 }
@@ -114,6 +116,7 @@ const F_DUPFD_CLOEXEC = 1030;
 const AF_INET = 2;
 const SOCK_DGRAM = 2;
 const SIOCSIFFLAGS = 0x8914;
+const TIOCSCTTY = 0x540e;
 const IFF_UP_AND_RUNNING = 0x41;
 
 const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number as number, name]));
@@ -262,6 +265,7 @@ export function loadInitSyscalls(): InitSyscalls {
       for (const number of [constants.signals.SIGPIPE, constants.signals.SIGXFSZ]) signal(number, 0);
     },
     newSession: () => void check(setsid(), 'setsid', ''),
+    takeTerminal: (fd) => void check(ioctl(fd, TIOCSCTTY, null), 'ioctl', 'TIOCSCTTY'),
     execute: (path, args, env) => {
       execve(path, [...args, null], [...env, null]);
       return errno();

@@ -46,7 +46,7 @@ function enterContainer(calls: InitSyscalls, { spec, seccompProgram, cgroupFiles
   enterRoot(calls, spec);
   process.chdir(spec.process.cwd);
   refuseOutside(process.cwd());
-  arrangeDescriptors(calls, spec.process.user.uid);
+  arrangeDescriptors(calls, spec.process);
   const filter = seccompProgram === undefined ? undefined : Buffer.from(seccompProgram, 'base64');
   dropPrivileges(calls, spec.process, filter);
 }
@@ -76,18 +76,18 @@ function refuseOutside(cwd: string): void {
 }
 
 /** Standard input, output and error are the command's; everything else, the report too, ends with execve(2). */
-function arrangeDescriptors(calls: InitSyscalls, uid: number): void {
+function arrangeDescriptors(calls: InitSyscalls, { user: { uid }, terminal }: OciSpec['process']): void {
   reportFd = calls.duplicateAbove(INIT_FDS.report);
   // Node closes what it inherited with execve(2): copies do not.
   calls.duplicate(calls.duplicateAbove(1), 1);
   calls.duplicate(INIT_FDS.stderr, 2);
   // The container's own null device, in place of the machine's.
-  const nothing = openSync('/dev/null', 'r');
-  calls.duplicate(nothing, 0);
+  calls.duplicate(terminal ? 1 : openSync('/dev/null', 'r'), 0);
+  if (terminal) calls.takeTerminal(0);
   calls.closeOnExec(3);
   for (const fd of [1, 2]) {
     // /dev/stdout and /dev/stderr can then be opened by the user.
-    if (fstatSync(fd).isFIFO()) fchownSync(fd, uid, fstatSync(fd).gid);
+    if (terminal || fstatSync(fd).isFIFO()) fchownSync(fd, uid, fstatSync(fd).gid);
   }
 }
 

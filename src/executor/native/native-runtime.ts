@@ -7,15 +7,18 @@ import { seccompProgram } from '../seccomp/seccomp-program.ts';
 import { startInit, type WaitingInit } from './init-process.ts';
 import { initFailure } from './native-failure.ts';
 
+const SPARE_LIMIT = 2;
+
 /**
- * Runs containers by an init of slipway's own, which needs nothing but util-linux. One init is kept waiting: its start-up, which is
- * most of what a container costs, passes while the step before it runs.
+ * Runs containers by an init of slipway's own, which needs nothing but util-linux. One or two inits are kept
+ * waiting: their start-up, which is most of what a container costs, passes while earlier steps run.
  */
 export class NativeRuntime implements ContainerRuntime {
   readonly name = 'native';
   readonly dropsNodev = false;
   readonly #stateDir: string;
-  #spare: WaitingInit | undefined;
+  readonly #spares: WaitingInit[] = [];
+  #runs = 0;
   #program: string | undefined;
 
   /** `stateDir` keeps the compiled seccomp filter. */
@@ -29,16 +32,15 @@ export class NativeRuntime implements ContainerRuntime {
   }
 
   prepare(): void {
-    this.#spare ??= startInit();
+    if (this.#spares.length === 0) this.#spares.push(startInit());
   }
 
   async run({ spec, cgroupFiles }: ContainerBundle, io: ProcessIO, signal: AbortSignal): Promise<void> {
     const { seccomp, ...linux } = spec.linux;
     const seccompProgram = seccomp === undefined ? undefined : this.#program;
     const plan = { spec: { ...spec, linux }, seccompProgram, cgroupFiles };
-    const running = (this.#spare ?? startInit()).run(plan, io, signal);
-    // After the plan was sent: starting a process takes this one 3 ms.
-    this.#spare = startInit();
+    const running = (this.#spares.shift() ?? startInit()).run(plan, io, signal);
+    this.#refill();
     const exit = await running;
     if (exit.status === 0) return;
     signal.throwIfAborted();
@@ -46,8 +48,13 @@ export class NativeRuntime implements ContainerRuntime {
   }
 
   [Symbol.dispose](): void {
-    this.#spare?.[Symbol.dispose]();
-    this.#spare = undefined;
+    for (const spare of this.#spares.splice(0)) spare[Symbol.dispose]();
+  }
+
+  /** A first RUN is often the only one; where more come one after the other, a start takes longer than most of them. */
+  #refill(): void {
+    this.#runs += 1;
+    while (this.#spares.length < Math.min(this.#runs, SPARE_LIMIT)) this.#spares.push(startInit());
   }
 
   #compiled(profile: SeccompProfile): string {
