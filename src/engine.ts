@@ -109,7 +109,7 @@ export function openEngine(options: EngineOptions): Engine {
       }),
     emptyRenewedCaches: (roots) => emptyRenewedCaches(roots, cacheMounts),
     exporter: (output) =>
-      createExporter(output, exporterRequest(request), {
+      createExporter(output, request, {
         cwd: request.cwd,
         stdout: options.stdout,
         layers,
@@ -119,10 +119,6 @@ export function openEngine(options: EngineOptions): Engine {
       }),
     [Symbol.dispose]: () => closing[Symbol.dispose](),
   };
-}
-
-function exporterRequest({ tags, annotations, allow, epoch }: BuildRequest) {
-  return { tags, annotations, allow, ...(epoch === undefined ? {} : { epoch }) };
 }
 
 /** Loaded and opened when the network is first needed, once for each kind. */

@@ -31,8 +31,6 @@ export interface ExporterRequest {
   readonly annotations: readonly string[];
   /** `--allow` */
   readonly allow: readonly string[];
-  /** SOURCE_DATE_EPOCH, seconds. */
-  readonly epoch?: number;
 }
 
 /**
@@ -66,7 +64,7 @@ function exporterOf(spec: OutputSpec, attributes: OutputAttributes, given: Given
       return localOutput(spec, attributes, given);
     case 'tar':
       return tarExporter({
-        form: filesForm(attributes, given.request),
+        form: filesForm(attributes),
         destination: archiveDestination(spec, given.services),
         layers: given.services.layers,
       });
@@ -134,12 +132,12 @@ function localOutput(spec: OutputSpec, attributes: OutputAttributes, { request, 
       },
     );
   const folder = folderDestination(spec, services);
-  return localExporter({ form: filesForm(attributes, request), folder, mode, layers: services.layers });
+  return localExporter({ form: filesForm(attributes), folder, mode, layers: services.layers });
 }
 
-function filesForm(attributes: OutputAttributes, request: ExporterRequest): FilesForm {
+function filesForm(attributes: OutputAttributes): FilesForm {
   const platformSplit = attributes.flag('platform-split');
-  const epoch = attributes.integer('source-date-epoch', 0, LATEST_EPOCH) ?? request.epoch;
+  const epoch = attributes.integer('source-date-epoch', 0, LATEST_EPOCH);
   attributes.unsupported('attestation-prefix', 'slipway writes no attestations yet');
   return {
     ...(platformSplit === undefined ? {} : { platformSplit }),

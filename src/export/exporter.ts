@@ -14,6 +14,8 @@ export interface ExportContext {
   readonly signal: AbortSignal;
   readonly progress: ProgressSink;
   readonly stepId: string;
+  /** SOURCE_DATE_EPOCH of the build, seconds; an output's own takes its place. */
+  readonly epoch?: number;
 }
 
 /**

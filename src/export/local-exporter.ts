@@ -24,11 +24,12 @@ export function localExporter({ form, folder, mode, layers }: LocalExporterOptio
   return {
     kind: 'files',
     name: 'exporting to client directory',
-    export: (results, { signal }) =>
+    export: (results, { signal, epoch }) =>
       withPlatformFiles(results, { form, layers, signal }, async (files) => {
+        const dated = epoch === undefined ? form : { epoch, ...form };
         using root = RootedFolder.open(folder);
         const written = new Set<string>();
-        for (const one of files) await writeFiles(root, one, { form, signal, written });
+        for (const one of files) await writeFiles(root, one, { form: dated, signal, written });
         if (mode === 'delete') removeOthers(root, '', written);
         return { written: folder };
       }),

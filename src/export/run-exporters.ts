@@ -37,7 +37,8 @@ export async function runExporters(
   };
   for (const [index, exporter] of exporters.entries())
     await runStep(`export ${index}`, exporter.name, options, async (stepId) => {
-      const context = { signal: options.signal, progress: options.progress, stepId };
+      const { signal, progress, epoch } = options;
+      const context = { signal, progress, stepId, ...(epoch === undefined ? {} : { epoch }) };
       if (exporter.kind === 'image') await exporter.export(await assemble(exporter.form), context);
       else await exporter.export(results, context);
     });

@@ -20,10 +20,10 @@ export function tarExporter({ form, destination, layers }: TarExporterOptions): 
   return {
     kind: 'files',
     name: 'exporting to client tarball',
-    export: (results, { signal }) =>
+    export: (results, { signal, epoch }) =>
       withPlatformFiles(results, { form, layers, signal }, async (files) => {
         const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
-        await writeTo(destination, writeTar(itemsOf(files, form.epoch), { allocate: () => buffer }), signal);
+        await writeTo(destination, writeTar(itemsOf(files, form.epoch ?? epoch), { allocate: () => buffer }), signal);
         return { written: destination.kind === 'file' ? destination.path : 'standard output' };
       }),
   };

@@ -2,7 +2,7 @@ import type { ImageConfig } from '../../src/core/image-config.ts';
 import type { Platform } from '../../src/core/platform.ts';
 import { silentProgress } from '../../src/core/progress.ts';
 import { createExporter, type ExporterRequest, type ExporterServices } from '../../src/export/create-exporter.ts';
-import type { ExportSummary } from '../../src/export/exporter.ts';
+import type { ExportContext, ExportSummary } from '../../src/export/exporter.ts';
 import type { OutputSpec } from '../../src/export/output-spec.ts';
 import { assembleImages, type PlatformResult } from '../../src/image/assemble.ts';
 import { addLayer, type LayerRig, openLayerRig, type TestEntry } from '../rig/layers.ts';
@@ -34,7 +34,9 @@ export interface Exported extends LayerRig {
   run(
     spec: OutputSpec,
     results: readonly PlatformResult[],
-    options?: Partial<ExporterRequest> & Pick<ExporterServices, 'stdout'> & { readonly signal?: AbortSignal },
+    options?: Partial<ExporterRequest> &
+      Pick<ExporterServices, 'stdout'> &
+      Pick<ExportContext, 'epoch'> & { readonly signal?: AbortSignal },
   ): Promise<ExportSummary>;
 }
 
@@ -47,7 +49,7 @@ export function openExportRig(): Exported {
     ...rig,
     tagged,
     pushed,
-    async run(spec, results, { stdout, signal = new AbortController().signal, ...request } = {}) {
+    async run(spec, results, { stdout, epoch, signal = new AbortController().signal, ...request } = {}) {
       const exporter = createExporter(
         spec,
         { tags: [], annotations: [], allow: [], ...request },
@@ -60,9 +62,9 @@ export function openExportRig(): Exported {
           ...(stdout === undefined ? {} : { stdout }),
         },
       );
-      const context = { signal, progress: silentProgress, stepId: 'export' };
+      const dated = epoch === undefined ? {} : { epoch };
+      const context = { signal, progress: silentProgress, stepId: 'export', ...dated };
       if (exporter.kind === 'files') return await exporter.export(results, context);
-      const epoch = request.epoch === undefined ? {} : { epoch: request.epoch };
       const { layers, content } = rig;
       const images = await assembleImages(results, {
         layers,
@@ -70,7 +72,7 @@ export function openExportRig(): Exported {
         form: exporter.form,
         now: NOW,
         signal,
-        ...epoch,
+        ...dated,
       });
       return await exporter.export(images, context);
     },
