@@ -69,9 +69,7 @@ function makeIn(hierarchy: Hierarchy, settings: readonly LimitSetting[], limits:
   const option = settings[0] === undefined ? '--cgroup-parent' : `--resource ${settings[0].option}`;
   const shown = `${hierarchy.mountPoint}${parent}`;
   const folder = `${hierarchy.folder}${parent}/slipway-${limits.id}`;
-  attempt(option, `cannot make a cgroup in ${shown}`, () =>
-    mkdirSync(`${hierarchy.folder}${parent}`, { recursive: true }),
-  );
+  attempt(option, `cannot make a cgroup in ${shown}`, () => makeParents(hierarchy, parent));
   const controllers = [...new Set(settings.map(({ controller }) => controller))];
   if (hierarchy.version === 2)
     attempt(option, `cannot pass controllers on to ${shown}`, () => delegate(hierarchy, parent, controllers));
@@ -85,6 +83,15 @@ function makeIn(hierarchy: Hierarchy, settings: readonly LimitSetting[], limits:
     throw error;
   }
   return folder;
+}
+
+/** One at a time: Node's own way never ends in a filesystem where a folder cannot be made although its parent is there. */
+function makeParents({ folder }: Hierarchy, parent: string): void {
+  const names = parent.split('/').filter((name) => name !== '');
+  for (let depth = 1; depth <= names.length; depth++) {
+    const path = `${folder}/${names.slice(0, depth).join('/')}`;
+    if (!existsSync(path)) mkdirSync(path);
+  }
 }
 
 function writeLimit(option: string, file: string, value: string): void {
