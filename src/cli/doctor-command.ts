@@ -24,7 +24,9 @@ export async function runDoctorCommand(args: readonly string[]): Promise<number>
   }
   try {
     const { json, root } = parse(args);
-    const diagnosis = diagnose(probeMachine(process.env, root ?? (process.env.SLIPWAY_ROOT || defaultStoreRoot(process.env))));
+    const diagnosis = diagnose(
+      probeMachine(process.env, root ?? (process.env.SLIPWAY_ROOT || defaultStoreRoot(process.env))),
+    );
     await print(json ? `${JSON.stringify(diagnosis, undefined, 2)}\n` : reportText(diagnosis));
     return diagnosis.rung === 'none' ? 1 : 0;
   } catch (error) {

@@ -13,6 +13,7 @@ import type { ProgressSink } from '../../core/progress.ts';
 import { lookupUser, readUserFiles, type UnixUser } from '../../core/unix-users.ts';
 import { inUserNamespace } from '../../core/user-namespace.ts';
 import { boundingCapabilities, DEFAULT_CAPABILITIES } from '../capabilities.ts';
+import { refuseForeignProgram } from '../foreign-programs.ts';
 import { initFailure } from '../native/native-failure.ts';
 import { type OciSpec, ociSpec } from '../oci-spec.ts';
 import type { OverlayXattrs } from '../overlay.ts';
@@ -122,6 +123,7 @@ export class ChrootExecutor implements Executor, Disposable {
     const { spec, mounts, io, signal, step, placed, kernel } = request;
     using cleanup = new DisposableStack();
     const view = rootView(hostName(root));
+    refuseForeignProgram(view, spec);
     const user = lookupUser(readUserFiles(view), spec.user);
     placeKernelFolders(placed, user.uid);
     placeNetworkFiles(placed, spec);

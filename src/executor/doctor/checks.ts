@@ -45,7 +45,13 @@ function node({ nodeVersion }: MachineFacts): Check {
   const isNew = Number(nodeVersion.split('.')[0]) >= NEEDED_NODE;
   const found = `Node ${nodeVersion}`;
   if (isNew) return { name: 'node', state: 'ok', found };
-  return { name: 'node', state: 'missing', found, effect: 'slipway does not start', fix: `npm install node@${NEEDED_NODE}` };
+  return {
+    name: 'node',
+    state: 'missing',
+    found,
+    effect: 'slipway does not start',
+    fix: `npm install node@${NEEDED_NODE}`,
+  };
 }
 
 function user({ euid, inUserNamespace }: MachineFacts): Check {
@@ -123,13 +129,15 @@ function network({ programs, hasTun }: MachineFacts): Check {
   const tool = programs.pasta ?? programs.slirp4netns;
   if (tool !== undefined && hasTun) return { name: 'network', state: 'ok', found: tool };
   const found = tool === undefined ? 'neither pasta nor slirp4netns' : '/dev/net/tun cannot be opened';
-  const fix = tool === undefined ? installation('passt') : 'docker run --device /dev/net/tun, or modprobe tun on a machine';
+  const fix =
+    tool === undefined ? installation('passt') : 'docker run --device /dev/net/tun, or modprobe tun on a machine';
   return { name: 'network', state: 'missing', found, effect: "a network of their own: steps use the builder's", fix };
 }
 
 function cgroups({ cgroups: { version, controllers, writable } }: MachineFacts): Check {
   const name = 'cgroups';
-  const found = version === undefined ? 'none' : `version ${version}${controllers.length > 0 ? `: ${controllers.join(' ')}` : ''}`;
+  const found =
+    version === undefined ? 'none' : `version ${version}${controllers.length > 0 ? `: ${controllers.join(' ')}` : ''}`;
   if (version !== undefined && (writable || version === 1)) return { name, state: 'ok', found };
   const fix = 'systemd-run --user --scope -p Delegate=yes slipway build …';
   return { name, state: 'missing', found: `${found}, not writable`, effect: 'limits of steps (--resource)', fix };
@@ -139,7 +147,8 @@ function binfmt({ binfmt: names }: MachineFacts): Check {
   const name = 'foreign-platforms';
   if (names !== undefined && names.length > 0) return { name, state: 'ok', found: names.join(', ') };
   const effect = 'RUN steps of --platform other than this machine';
-  const fix = 'apt-get install -y qemu-user-static binfmt-support, or docker run --privileged --rm tonistiigi/binfmt --install all';
+  const fix =
+    'apt-get install -y qemu-user-static binfmt-support, or docker run --privileged --rm tonistiigi/binfmt --install all';
   return { name, state: 'missing', found: 'no emulators in /proc/sys/fs/binfmt_misc', effect, fix };
 }
 

@@ -25,7 +25,11 @@ export interface MachineFacts {
   readonly hasTun: boolean;
   /** Foreign machines whose programs can be run: names in /proc/sys/fs/binfmt_misc without `qemu-`. Undefined where that is not mounted. */
   readonly binfmt: readonly string[] | undefined;
-  readonly cgroups: { readonly version: 1 | 2 | undefined; readonly controllers: readonly string[]; readonly writable: boolean };
+  readonly cgroups: {
+    readonly version: 1 | 2 | undefined;
+    readonly controllers: readonly string[];
+    readonly writable: boolean;
+  };
   readonly store: { readonly path: string; readonly writable: boolean; readonly filesystem: string };
 }
 

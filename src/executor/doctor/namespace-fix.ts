@@ -23,7 +23,8 @@ export function namespaceFix({ euid, sysctls, surroundings, capabilities, isFilt
         ? `${surroundings} run --cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined`
         : `${surroundings} run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined`;
     case 'machine':
-      if (euid === 0 && !isAdmin) return 'give the builder CAP_SYS_ADMIN (in a container: --cap-add SYS_ADMIN --security-opt seccomp=unconfined)';
+      if (euid === 0 && !isAdmin)
+        return 'give the builder CAP_SYS_ADMIN (in a container: --cap-add SYS_ADMIN --security-opt seccomp=unconfined)';
       return isFiltered
         ? 'lift the seccomp filter around slipway (in a container: --security-opt seccomp=unconfined)'
         : 'lift what forbids unshare(2) here: a security module, or a container around slipway';

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { release, userInfo } from 'node:os';
 import { dirname } from 'node:path';
+import { errnoOf } from '../../core/errors.ts';
 import { inUserNamespace } from '../../core/user-namespace.ts';
 import { capabilitiesOf } from '../capabilities.ts';
 import { findProgram } from '../oci-runtime.ts';
@@ -19,13 +20,13 @@ const SYSCTLS = [
 ];
 /** Filesystems by their magic numbers (linux/magic.h), as far as they matter for a store. */
 const FILESYSTEMS: Readonly<Record<number, string>> = {
-  0x794c7630: 'overlay',
-  0x01021994: 'tmpfs',
-  0xef53: 'ext4',
-  0x58465342: 'xfs',
-  0x9123683e: 'btrfs',
-  0x6969: 'nfs',
-  0x2fc12fc1: 'zfs',
+  2035054128: 'overlay',
+  16914836: 'tmpfs',
+  61267: 'ext4',
+  1481003842: 'xfs',
+  2435016766: 'btrfs',
+  26985: 'nfs',
+  801189825: 'zfs',
 };
 const PROBE_TIMEOUT_MS = 10_000;
 
@@ -89,9 +90,19 @@ function versionOf(program: string): string {
 }
 
 function idsIn(path: string): number {
-  const { username, uid } = userInfo();
-  const ranges = parseRanges(readIfThere(path) ?? '', { name: username, uid });
+  const uid = process.getuid?.() ?? -1;
+  const ranges = parseRanges(readIfThere(path) ?? '', { name: userName() ?? String(uid), uid });
   return ranges.reduce((sum, { count }) => sum + count, 0);
+}
+
+function userName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch (error) {
+    // In containers users often have no entry in /etc/passwd.
+    if (errnoOf(error) === 'ERR_SYSTEM_ERROR') return undefined;
+    throw error;
+  }
 }
 
 function binfmtNames(): string[] | undefined {
@@ -105,7 +116,8 @@ function binfmtNames(): string[] | undefined {
 function cgroups(): MachineFacts['cgroups'] {
   const root = '/sys/fs/cgroup';
   const unified = readIfThere(`${root}/cgroup.controllers`);
-  if (unified === undefined) return { version: existsSync(`${root}/memory`) ? 1 : undefined, controllers: [], writable: false };
+  if (unified === undefined)
+    return { version: existsSync(`${root}/memory`) ? 1 : undefined, controllers: [], writable: false };
   const own = /^0::(.*)$/m.exec(readIfThere('/proc/self/cgroup') ?? '')?.[1] ?? '/';
   const folder = existsSync(`${root}${own}`) ? `${root}${own}` : root;
   return {
