@@ -16,6 +16,7 @@ import { makeStepCgroup, type StepCgroup } from './cgroup/step-cgroup.ts';
 import type { ContainerRuntime } from './container-runtime.ts';
 import type { ContainerEdits } from './devices/cdi-specs.ts';
 import { stepDevices } from './devices/step-devices.ts';
+import { refuseForeignProgram } from './foreign-programs.ts';
 import { removeEmptyStubs } from './mount-stubs.ts';
 import { hostsFile } from './network/hosts-file.ts';
 import { resolvConf } from './network/resolv-conf.ts';
@@ -127,6 +128,7 @@ export class OciExecutor implements Executor, Disposable {
     ];
     const { rootPath, placed, stubs } = mountRoot({ folder, xattrs: this.#xattrs }, root, wanted);
     const view = rootView(rootPath);
+    refuseForeignProgram(view, spec);
     // Also for a user of numbers alone: runc reads the files itself, and would wait for ever on a fifo.
     const user = lookupUser(readUserFiles(view), spec.user);
     const config = ociSpec(
