@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
 import type { WritableRoot } from '../../../src/core/executor.ts';
 
 /**
@@ -10,7 +10,10 @@ export function makeKernelFolders({ lowerDirs, upperDir }: WritableRoot): void {
     const there = lowerDirs.findLast(
       (folder) => lstatSync(`${folder}/${name}`, { throwIfNoEntry: false }) !== undefined,
     );
-    if (there === undefined || isWhiteout(`${there}/${name}`)) mkdirSync(`${upperDir}/${name}`, 0o755);
+    if (there !== undefined && !isWhiteout(`${there}/${name}`)) continue;
+    mkdirSync(`${upperDir}/${name}`);
+    // Apart, because the user's umask holds for mkdir(2).
+    chmodSync(`${upperDir}/${name}`, 0o755);
   }
 }
 
