@@ -75,10 +75,8 @@ class FolderTree implements FileTree, Disposable {
     const stat = place === undefined ? undefined : this.#statOf(place, path);
     if (place === undefined || stat === undefined || stat.type === 'socket') return undefined;
     if (listing === undefined && this.#isLeftOut(path, stat.type === 'dir')) return undefined;
-    return new HostEntry(stat, {
-      target: stat.type === 'symlink' ? readTarget(place, path) : undefined,
-      readXattrs: () => this.#readXattrs(path),
-    });
+    const entry = new HostEntry(stat, path, this.#xattrsOf);
+    return stat.type === 'symlink' ? Object.assign(entry, { target: readTarget(place, path) }) : entry;
   }
 
   /** Where the file is, by its folder's descriptor: for use at once. */
@@ -96,10 +94,11 @@ class FolderTree implements FileTree, Disposable {
     }
   }
 
-  #readXattrs(path: BytePath): ReadonlyMap<string, string> {
+  /** One function for all entries. */
+  readonly #xattrsOf = (path: BytePath): ReadonlyMap<string, string> => {
     const place = this.#place(path);
     return place === undefined ? NO_XATTRS : readXattrs(place);
-  }
+  };
 
   #readFolder(path: BytePath): Dirent[] {
     const place = this.#folderPlace(path);
@@ -173,8 +172,11 @@ interface Listing {
 
 const EMPTY: Listing = { names: [], set: new Set() };
 
-/** The extended attributes are read when they are asked for: few files have any, and asking costs a system call. */
-class HostEntry implements FileEntry {
+/**
+ * A file and the state in which it was found: one object, because there are many. The extended attributes are read when they are asked
+ * for: few files have any, and asking costs a system call.
+ */
+class HostEntry implements FileEntry, HostState {
   readonly type: FileType;
   readonly mode: number;
   readonly uid = 0;
@@ -184,32 +186,38 @@ class HostEntry implements FileEntry {
   readonly target?: BytePath;
   readonly device?: { readonly major: number; readonly minor: number };
   readonly link?: string;
-  readonly host: HostState;
-  readonly #readXattrs: () => ReadonlyMap<string, string>;
+  readonly dev: number;
+  readonly ino: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  isPlain = false;
+  readonly #path: BytePath;
+  readonly #readXattrs: (path: BytePath) => ReadonlyMap<string, string>;
   #xattrs: ReadonlyMap<string, string> | undefined;
 
-  constructor(
-    stat: HostStat,
-    {
-      target,
-      readXattrs,
-    }: { readonly target: BytePath | undefined; readonly readXattrs: () => ReadonlyMap<string, string> },
-  ) {
+  constructor(stat: HostStat, path: BytePath, readXattrs: (path: BytePath) => ReadonlyMap<string, string>) {
     const { type, mode, mtime, device, sharedInode } = stat;
+    this.#path = path;
     this.#readXattrs = readXattrs;
     this.type = type;
     this.mode = mode;
     this.size = type === 'file' ? stat.size : 0;
     this.mtime = mtime;
-    this.host = stat;
-    if (target !== undefined) this.target = target;
+    this.dev = stat.dev;
+    this.ino = stat.ino;
+    this.mtimeMs = stat.mtimeMs;
+    this.ctimeMs = stat.ctimeMs;
     if (type === 'char' || type === 'block') this.device = device;
     if (sharedInode !== undefined) this.link = sharedInode;
   }
 
+  get host(): HostState {
+    return this;
+  }
+
   get xattrs(): ReadonlyMap<string, string> {
-    const mayHave = (this.type === 'file' || this.type === 'dir') && this.host.isPlain !== true;
-    this.#xattrs ??= mayHave ? this.#readXattrs() : NO_XATTRS;
+    const mayHave = (this.type === 'file' || this.type === 'dir') && !this.isPlain;
+    this.#xattrs ??= mayHave ? this.#readXattrs(this.#path) : NO_XATTRS;
     return this.#xattrs;
   }
 }
