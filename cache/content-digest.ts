@@ -19,11 +19,22 @@ const PART_DIGITS = 16;
 /** So much text is hashed at a time. */
 const CHUNK = 64 * 1024;
 
-/** A file that was selected: its name in the digest, its place in the tree; no entry where there is no such file. */
+/** A file that was selected; no entry where there is no such file. */
 interface SelectedFile {
-  readonly name: string;
+  readonly root: NamedRoot;
   readonly path: BytePath;
   readonly entry: FileEntry | undefined;
+}
+
+/** What a path of the tree starts with, and what the digest calls it. Without the slash of `/`. */
+interface NamedRoot {
+  readonly path: string;
+  readonly name: string;
+}
+
+/** What the digest calls the file; made when it is needed, because there are many. */
+function nameOf({ root, path }: SelectedFile): string {
+  return `${root.name}${path === '/' ? '' : path.slice(root.path.length)}` || '/';
 }
 
 /**
@@ -38,11 +49,12 @@ export function createContentDigester(known: FileDigests): ContentDigester {
     const running = createHash('sha256');
     let text = '';
     let sliceEnd = performance.now() + SLICE;
-    for (const { name, path, entry } of files) {
+    for (const file of files) {
+      const { path, entry } = file;
       const digest = entry === undefined ? '' : digestEntry(tree, path, { ...reader, entry });
       digests.push(digest);
       // No field contains a NUL, and every file has the same number of fields.
-      text += `${name}\0${attributesOf(entry)}\0${digest}\0`;
+      text += `${nameOf(file)}\0${attributesOf(entry)}\0${digest}\0`;
       if (text.length >= CHUNK) {
         running.update(text);
         text = '';
@@ -62,9 +74,9 @@ function resultOf(digest: Digest, files: readonly SelectedFile[], digests: reado
     digest,
     // Only a result that is saved has its parts asked for.
     get parts() {
-      return files.map(({ name, entry }, index) => ({
-        name: `file ${displayPath(name as BytePath)}`,
-        value: `${attributesOf(entry).replaceAll('\0', ' ')} ${digests[index]?.slice(0, PART_DIGITS)}`.trim(),
+      return files.map((file, index) => ({
+        name: `file ${displayPath(nameOf(file) as BytePath)}`,
+        value: `${attributesOf(file.entry).replaceAll('\0', ' ')} ${digests[index]?.slice(0, PART_DIGITS)}`.trim(),
       }));
     },
   };
@@ -80,17 +92,19 @@ function attributesOf(entry: FileEntry | undefined): string {
 
 function selectFiles(tree: FileTree, { roots, exclude }: ContentSelection): SelectedFile[] {
   const files: SelectedFile[] = [];
-  const visit = (path: BytePath, name: string) => {
+  const visit = (root: NamedRoot, path: BytePath) => {
     const entry = tree.lstat(path);
-    if (entry === undefined || !exclude?.(path, entry)) files.push({ name, path, entry });
+    if (entry === undefined || !exclude?.(path, entry)) files.push({ root, path, entry });
     if (entry?.type !== 'dir') return;
-    const [below, nameBelow] = [path === '/' ? '' : path, name === '/' ? '' : name];
-    for (const child of tree.readdir(path)) visit(`${below}/${child}` as BytePath, `${nameBelow}/${child}`);
+    const below = path === '/' ? '' : path;
+    for (const child of tree.readdir(path)) visit(root, `${below}/${child}` as BytePath);
   };
   const named = roots.map(({ path, name = path }) => ({ path, name: name as string }));
   // Byte order, since a name is a byte path.
   named.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  for (const root of named) visit(root.path, root.name);
+  for (const { path, name } of named) {
+    visit({ path: path === '/' ? '' : path, name: name === '/' ? '' : name }, path);
+  }
   return files;
 }
 
