@@ -61,7 +61,7 @@ function isDurable(context: LayerContext, layer: LayerId): boolean {
   const { table, content } = context;
   const pulledAs = table.pulledAs(layer);
   // Its folder is not enough: an export needs the very blob.
-  if (pulledAs !== undefined) return content.size(pulledAs.digest) !== undefined || context.sources.has(layer);
+  if (pulledAs !== undefined) return content.size(pulledAs.digest) === pulledAs.size || context.sources.has(layer);
   if (table.folder(layer, undefined) !== undefined) return true;
   return table.blobs(layer).some(({ descriptor }) => content.size(descriptor.digest) === descriptor.size);
 }

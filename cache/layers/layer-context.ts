@@ -54,7 +54,8 @@ export async function fetchPulled(
   descriptor: Descriptor,
   signal: AbortSignal,
 ): Promise<void> {
-  if (context.content.size(descriptor.digest) !== undefined) return;
+  // A blob of another size is what a machine left that lost its power.
+  if (context.content.size(descriptor.digest) === descriptor.size) return;
   const source = context.sources.get(layer);
   if (source === undefined) throw missingLayer(layer, `its blob ${descriptor.digest} is not in the store`);
   await context.once.run(`fetch ${descriptor.digest}`, signal, () => source.fetch(descriptor, signal));
