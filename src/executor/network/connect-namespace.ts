@@ -4,15 +4,9 @@ import { existsSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { requireProgram } from '../oci-runtime.ts';
+import { NAMESPACE_ADDRESSES } from './namespace-addresses.ts';
 import type { NetworkTool } from './network-tool.ts';
-
-/** The addresses in a namespace: those of slirp4netns, which it cannot be told, and so pasta's too. */
-export const NAMESPACE_ADDRESSES = {
-  own: '10.0.2.100',
-  prefix: '24',
-  gateway: '10.0.2.2',
-  nameServer: '10.0.2.3',
-} as const;
+import { needsForwardedNames } from './resolv-conf.ts';
 
 const READY_TIMEOUT_MS = 5000;
 const POLL_MS = 1;
@@ -52,7 +46,10 @@ export async function connectNamespace(
   return { [Symbol.dispose]: stop };
 }
 
-/** pasta(1). Without port forwarding in either direction, and without the gateway standing for the machine's loopback device. */
+/**
+ * pasta(1). Without port forwarding in either direction, and without the gateway standing for the machine's loopback device. A forwarded name
+ * server only where it is asked: older versions of pasta let all answers to name queries come from it, also those of other servers.
+ */
 function pastaArguments(namespace: string, pidFile: string): string[] {
   const { own, prefix, gateway, nameServer } = NAMESPACE_ADDRESSES;
   return [
@@ -68,7 +65,8 @@ function pastaArguments(namespace: string, pidFile: string): string[] {
       '--pid',
       pidFile,
     ],
-    ...['--no-map-gw', '--dns-forward', nameServer],
+    '--no-map-gw',
+    ...(needsForwardedNames() ? ['--dns-forward', nameServer] : []),
     ...['--tcp-ports', 'none', '--udp-ports', 'none', '--tcp-ns', 'none', '--udp-ns', 'none'],
     ...['--address', own, '--netmask', prefix, '--gateway', gateway],
   ];

@@ -2,7 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { toBytePath } from '../../core/byte-path.ts';
 import type { DnsSettings } from '../../core/executor.ts';
 import { readBoundedFile } from '../../core/unix-users.ts';
-import { NAMESPACE_ADDRESSES } from './connect-namespace.ts';
+import { NAMESPACE_ADDRESSES } from './namespace-addresses.ts';
 
 /** The machine's own; and where systemd-resolved, which listens on loopback, keeps the servers that it asks. */
 const RESOLV_CONF = '/etc/resolv.conf';
@@ -20,6 +20,11 @@ export function resolvConf(dns: DnsSettings, network: 'sandbox' | 'host'): strin
     .reduce(withoutKeyword, base)
     .concat(...servers.map((server) => `nameserver ${server}\n`))
     .concat(search.length > 0 ? `search ${search.join(' ')}\n` : '');
+}
+
+/** Whether all name servers of the machine listen on its loopback, so that the network of a step has to stand in for them. */
+export function needsForwardedNames(): boolean {
+  return serversOf(reachable(readIfThere(RESOLV_CONF))).includes(NAMESPACE_ADDRESSES.nameServer);
 }
 
 function reachable(text: string): string {
