@@ -64,7 +64,7 @@ describeWhere('a disk that fills up', [root, containers], () => {
       const tar = archiveOf([item({ path: 'noise' }, noise.toString('latin1'))]);
       const context = rig.context({ Dockerfile: dockerfile, noise, 'noise.tar': tar, small: 'text' });
       const { said, ends, image } = buildTwice(context);
-    expect(said).toMatch(says);
+      expect(said).toMatch(says);
       if (says.source.includes('FULL')) expect(said).toMatch(/the store \S+ has [\d.]+[kM]?B free of 8.39MB/);
       expect(said).not.toContain('fault in slipway');
       expect(ends).toEqual(['first ended with 1', 'second ended with 0']);

@@ -206,7 +206,11 @@ describe('TarReader refuses', () => {
       Buffer.concat([paxHeader(['GNU.sparse.map=1,2,3', 'GNU.sparse.size=10']), rawHeader({})]),
       /cut off/,
     ],
-    ['a sparse map without a size', Buffer.concat([paxHeader(['GNU.sparse.map=1,2']), rawHeader({})]), /GNU.sparse.size/],
+    [
+      'a sparse map without a size',
+      Buffer.concat([paxHeader(['GNU.sparse.map=1,2']), rawHeader({})]),
+      /GNU.sparse.size/,
+    ],
     [
       'an unknown sparse version',
       Buffer.concat([paxHeader([...MAP_10, 'GNU.sparse.major=2']), rawHeader({})]),
