@@ -124,6 +124,16 @@ export interface Executor {
     io: ProcessIO,
     context: ExecutorContext,
   ): Promise<void>;
+  /**
+   * The same for a process that a user talks to: it has a terminal of its own, which is connected to that of standard input and standard
+   * error until it ends. Both must be terminals, and nobody else may use them meanwhile. Missing where the executor cannot.
+   */
+  runInTerminal?(
+    process: ProcessSpec,
+    root: WritableRoot,
+    mounts: readonly ContainerMount[],
+    context: ExecutorContext,
+  ): Promise<void>;
 }
 
 export interface ExecutorContext {

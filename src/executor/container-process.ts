@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { constants } from 'node:os';
+import { constants as osConstants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../core/errors.ts';
 import type { ProcessIO } from '../core/executor.ts';
 import { containerSyscalls } from './container-syscalls.ts';
 import { requireProgram } from './oci-runtime.ts';
+import { terminalSyscalls } from './terminal/terminal-syscalls.ts';
+import { keepTerminalModes, USER_TERMINAL, userTerminalSize } from './terminal/user-terminal.ts';
 
 /** How the runtime ended: its exit status, which is the container's own (128 + number for a signal). */
 export interface ContainerExit {
@@ -39,7 +41,11 @@ export async function runContainer(
   // Standard input is at its end, and no null device: crun would give the machine's own to the container's user.
   const [stdin, stdout, stderr] = [pipe(), pipe(), pipe()];
   closeSync(stdin.write);
-  const child = spawnInNamespaces(command.args, [stdin.read, stdout.write, stderr.write, ...command.descriptors]);
+  const child = spawnInNamespaces(command.args, {
+    stdio: [stdin.read, stdout.write, stderr.write, ...command.descriptors],
+    // Ctrl-C reaches slipway alone, which then ends the container in its way.
+    session: 'own',
+  });
   for (const fd of [stdin.read, stdout.write, stderr.write]) closeSync(fd);
   let isKilled = false;
   const takeStderr = (data: Uint8Array) => {
@@ -50,13 +56,56 @@ export async function runContainer(
   const onKill = () => {
     isKilled = true;
   };
+  const status = await endOf(child, signal, onKill);
+  await Promise.all(outputs);
+  return { status };
+}
+
+/**
+ * The same for a container whose config.json asks for a terminal: the runtime connects that to standard input and standard error of this
+ * process, which are left as they were found.
+ */
+export async function runContainerInTerminal(command: RuntimeCommand, signal: AbortSignal): Promise<ContainerExit> {
+  using _modes = keepTerminalModes();
+  const { input, output } = USER_TERMINAL;
+  const child = spawnInNamespaces(command.args, {
+    stdio: [input, output, output, ...command.descriptors],
+    // Not in the background, where it may not change the terminal's modes: Ctrl-C is but a character then.
+    session: 'shared',
+  });
+  // crun before 1.8.7 does not.
+  const resize = () => resizeTerminalOf(descendant(child.pid, COMMAND_DEPTH));
+  process.stderr.on('resize', resize);
+  try {
+    return { status: await endOf(child, signal) };
+  } finally {
+    process.stderr.off('resize', resize);
+  }
+}
+
+/** Tells the terminal that is the process's standard input how large the user's is. */
+function resizeTerminalOf(pid: number | undefined): void {
+  try {
+    const flags = constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK;
+    const terminal = openSync(`/proc/${pid}/fd/0`, flags);
+    try {
+      terminalSyscalls().resize(terminal, userTerminalSize());
+    } finally {
+      closeSync(terminal);
+    }
+  } catch (error) {
+    // It has gone, or reads from somewhere else by now.
+    if (!['ENOENT', 'ENOTTY', 'ENXIO', 'EACCES'].includes(errnoOf(error) ?? '')) throw error;
+  }
+}
+
+async function endOf(child: ChildProcess, signal: AbortSignal, onKill?: () => void): Promise<number> {
   const stop = () => void stopProcess(child, COMMAND_DEPTH, onKill);
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
   try {
     await once(child, 'exit');
-    await Promise.all(outputs);
-    return { status: exitStatus(child) };
+    return exitStatus(child);
   } finally {
     signal.removeEventListener('abort', stop);
   }
@@ -66,12 +115,14 @@ export async function runContainer(
  * `unshare` stays as the parent of the namespace's first process. It dies with slipway and kills its child then; runtimes look their
  * own children up in /proc, so that is one of the new namespace.
  */
-function spawnInNamespaces(command: readonly string[], stdio: number[]): ChildProcess {
+function spawnInNamespaces(
+  command: readonly string[],
+  { stdio, session }: { readonly stdio: number[]; readonly session: 'own' | 'shared' },
+): ChildProcess {
   const unshare = [requireProgram('unshare'), '--pid', '--fork', '--kill-child=KILL', '--mount-proc', '--'];
   return spawn(requireProgram('setpriv'), ['--pdeathsig', 'KILL', '--', ...unshare, ...command], {
     stdio,
-    // A session of its own: Ctrl-C reaches slipway alone, which then ends the container in its way.
-    detached: true,
+    detached: session === 'own',
     cwd: '/',
     // Nothing of the user's environment: it may hold credentials.
     env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
@@ -146,6 +197,6 @@ function sendSignal(pid: number | undefined, signal: NodeJS.Signals): void {
 /** The status of a process that ended, 128 and the number for a signal. */
 export function exitStatus({ exitCode, signalCode }: ChildProcess): number {
   if (exitCode !== null) return exitCode;
-  if (signalCode !== null) return 128 + constants.signals[signalCode];
+  if (signalCode !== null) return 128 + osConstants.signals[signalCode];
   throw new Error('internal: the process has not ended');
 }

@@ -13,6 +13,9 @@ export interface ContainerBundle {
   readonly cgroupFiles: readonly string[];
 }
 
+/** Who takes what a container writes: a listener, or the user's terminal, where the container then has one of its own. */
+export type ContainerIO = ProcessIO | 'terminal';
+
 /** What turns a bundle into a running container: an OCI runtime, or slipway's own init. */
 export interface ContainerRuntime extends Disposable {
   /** `crun`, `runc`, `native`. */
@@ -27,5 +30,5 @@ export interface ContainerRuntime extends Disposable {
    * Runs the container until it and every process of it are gone; resolves when its command exited 0, else rejects as `Executor.run` does.
    * All of it dies with this process. An aborted `signal` sends SIGTERM to the command, then kills everything.
    */
-  run(bundle: ContainerBundle, io: ProcessIO, signal: AbortSignal): Promise<void>;
+  run(bundle: ContainerBundle, io: ContainerIO, signal: AbortSignal): Promise<void>;
 }

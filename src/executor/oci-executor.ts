@@ -13,7 +13,7 @@ import { lookupUser, readUserFiles } from '../core/unix-users.ts';
 import { inUserNamespace } from '../core/user-namespace.ts';
 import { openHierarchies } from './cgroup/cgroup-hierarchies.ts';
 import { makeStepCgroup, type StepCgroup } from './cgroup/step-cgroup.ts';
-import type { ContainerRuntime } from './container-runtime.ts';
+import type { ContainerIO, ContainerRuntime } from './container-runtime.ts';
 import type { ContainerEdits } from './devices/cdi-specs.ts';
 import { stepDevices } from './devices/step-devices.ts';
 import { refuseForeignProgram } from './foreign-programs.ts';
@@ -28,6 +28,7 @@ import { rootView } from './root-view.ts';
 import { SeccompFilters } from './seccomp/seccomp-filters.ts';
 import { prepareMount } from './step-mounts.ts';
 import { mountRoot, type PlacedMount, type WantedMount } from './step-root.ts';
+import { userTerminalSize } from './terminal/user-terminal.ts';
 import { makeWorkingFolder } from './working-folder.ts';
 
 export interface OciExecutorOptions {
@@ -63,13 +64,26 @@ export class OciExecutor implements Executor, Disposable {
     this.#networks = new SandboxNetworks(this.#mounts, options.env);
   }
 
-  async run(
+  run(
     spec: ProcessSpec,
     root: WritableRoot,
     mounts: readonly ContainerMount[],
     io: ProcessIO,
-    { signal, progress }: ExecutorContext,
+    context: ExecutorContext,
   ): Promise<void> {
+    return this.#run({ spec, root, mounts, io }, context);
+  }
+
+  runInTerminal(
+    spec: ProcessSpec,
+    root: WritableRoot,
+    mounts: readonly ContainerMount[],
+    context: ExecutorContext,
+  ): Promise<void> {
+    return this.#run({ spec, root, mounts, io: 'terminal' }, context);
+  }
+
+  async #run({ spec, root, mounts, io }: StepRequest, { signal, progress }: ExecutorContext): Promise<void> {
     signal.throwIfAborted();
     this.#seccomp.warnIfMissing(spec.security, progress);
     using cleanup = new DisposableStack();
@@ -82,7 +96,7 @@ export class OciExecutor implements Executor, Disposable {
     const network = spec.network === 'sandbox' ? await this.#networks.take(progress) : undefined;
     // What may do anything may change its network, too.
     cleanup.defer(() => network?.release(spec.security === 'insecure' ? 'discard' : 'reuse'));
-    const bundle = this.#makeBundle(folder, { spec, root, mounts, network, cleanup });
+    const bundle = this.#makeBundle(folder, { spec, root, mounts, io, network, cleanup });
     stubs.push(...bundle.stubs);
     await using cgroup = this.#makeCgroup(spec);
     const cgroupFiles = cgroup?.joinFiles ?? [];
@@ -109,7 +123,7 @@ export class OciExecutor implements Executor, Disposable {
 
   /** Everything that the runtime needs: the root and the mounts' sources below `folder`, and config.json. */
   #makeBundle(folder: string, step: Step): { readonly config: OciSpec; readonly stubs: readonly BytePath[] } {
-    const { spec, root, mounts, network, cleanup } = step;
+    const { spec, root, mounts, io, network, cleanup } = step;
     const devices = stepDevices(spec.devices);
     const namespaces = {
       userNamespace: inUserNamespace(),
@@ -139,6 +153,7 @@ export class OciExecutor implements Executor, Disposable {
         cwd: makeWorkingFolder(view, spec.cwd, { user, mounts: placed.map(({ path }) => path) }),
         mounts: [...placed.flatMap(ociMount), ...this.#rootRemount(spec, rootPath)],
         seccomp: this.#seccomp.filter(spec.security),
+        ...(io === 'terminal' ? { terminal: userTerminalSize() } : {}),
         ...namespaces,
       },
     );
@@ -158,10 +173,14 @@ function ociMount({ path, mount }: PlacedMount): OciMount[] {
   return mount === undefined ? [] : [{ destination: Buffer.from(path, 'latin1').toString(), ...mount }];
 }
 
-interface Step {
+interface StepRequest {
   readonly spec: ProcessSpec;
   readonly root: WritableRoot;
   readonly mounts: readonly ContainerMount[];
+  readonly io: ContainerIO;
+}
+
+interface Step extends StepRequest {
   readonly network: SandboxNetwork | undefined;
   readonly cleanup: DisposableStack;
 }

@@ -5,6 +5,7 @@ import type { UnixUser } from '../core/unix-users.ts';
 import { boundingCapabilities, DEFAULT_CAPABILITIES } from './capabilities.ts';
 import type { SeccompProfile } from './seccomp/default-profile.ts';
 import type { SeccompFilter } from './seccomp/seccomp-filters.ts';
+import type { TerminalSize } from './terminal/terminal-syscalls.ts';
 
 /** `mounts[]` of the OCI runtime specification. */
 export interface OciMount {
@@ -18,7 +19,8 @@ export interface OciMount {
 export interface OciSpec {
   readonly ociVersion: string;
   readonly process: {
-    readonly terminal: false;
+    readonly terminal: boolean;
+    readonly consoleSize?: { readonly height: number; readonly width: number };
     readonly user: {
       readonly uid: number;
       readonly gid: number;
@@ -61,6 +63,8 @@ export interface ContainerSetting {
   readonly userNamespace: boolean;
   /** A file that stands for the network namespace to join; without, a `sandbox` is on the builder's network. */
   readonly networkNamespace?: string;
+  /** Set where the process has a terminal of its own for standard input, output and error. */
+  readonly terminal?: TerminalSize;
 }
 
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
@@ -93,7 +97,7 @@ export function ociSpec(spec: ProcessSpec, setting: ContainerSetting): OciSpec {
   return {
     ociVersion: '1.0.2',
     process: {
-      terminal: false,
+      ...terminalOf(setting.terminal),
       user: { uid, gid, umask: 0o022, additionalGids: groups },
       args: spec.args,
       env: environment(spec.env, setting.user),
@@ -119,6 +123,11 @@ export function ociSpec(spec: ProcessSpec, setting: ContainerSetting): OciSpec {
     },
     annotations: setting.seccomp?.annotations ?? {},
   };
+}
+
+function terminalOf(size: TerminalSize | undefined): Pick<OciSpec['process'], 'terminal' | 'consoleSize'> {
+  if (size === undefined) return { terminal: false };
+  return { terminal: true, consoleSize: { height: size.rows, width: size.columns } };
 }
 
 /** The kernel's own filesystems in a container, in the order in which they are mounted. */

@@ -1,8 +1,7 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { errnoOf } from '../core/errors.ts';
-import type { ProcessIO } from '../core/executor.ts';
-import { type RuntimeCommand, runContainer } from './container-process.ts';
-import type { ContainerBundle, ContainerRuntime } from './container-runtime.ts';
+import { type RuntimeCommand, runContainer, runContainerInTerminal } from './container-process.ts';
+import type { ContainerBundle, ContainerIO, ContainerRuntime } from './container-runtime.ts';
 import { type OciRuntime, supportsSeccomp } from './oci-runtime.ts';
 import { runtimeFailure } from './runtime-failure.ts';
 import type { SeccompProfile } from './seccomp/default-profile.ts';
@@ -37,13 +36,15 @@ export class ProgramRuntime implements ContainerRuntime {
     // A runtime's program starts in less time than it would take to keep one waiting.
   }
 
-  async run({ id, folder, spec, cgroupFiles }: ContainerBundle, io: ProcessIO, signal: AbortSignal): Promise<void> {
+  async run({ id, folder, spec, cgroupFiles }: ContainerBundle, io: ContainerIO, signal: AbortSignal): Promise<void> {
     writeFileSync(`${folder}/config.json`, JSON.stringify(spec), { mode: 0o600 });
     const log = `${folder}/log`;
     const options = ['--root', `${folder}/state`, '--log', log, '--log-format', 'json', ...this.#program.options];
     const command = [this.#program.path, ...options, 'run', '--bundle', folder, id];
     using cgroup = openForWriting(cgroupFiles);
-    const { status } = await runContainer(inCgroup(command, cgroup.descriptors), io, signal);
+    const entered = inCgroup(command, cgroup.descriptors);
+    const { status } =
+      io === 'terminal' ? await runContainerInTerminal(entered, signal) : await runContainer(entered, io, signal);
     if (status === 0) return;
     signal.throwIfAborted();
     throw runtimeFailure(spec.process.args, status, readLog(log));

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { closeSync, existsSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { withContainerUmask } from '../container-umask.ts';
 import { errnoOf } from '../../core/errors.ts';
 import type { ProcessIO } from '../../core/executor.ts';
 import { exitStatus, readOutput, stopProcess } from '../container-process.ts';
@@ -112,16 +111,14 @@ function spawnInit([stdout, report, plan, stderr]: readonly [number, number, num
   const unshare = requireProgram('unshare');
   const outer = [unshare, '--pid', '--fork', '--kill-child=KILL', '--', '/bin/sh', '-c', '"$@"; exit $?', 'sh'];
   const inner = [unshare, '--pid', '--fork', '--', process.execPath, ...initProgram()];
-  return withContainerUmask(() =>
-    spawn(requireProgram('setpriv'), ['--pdeathsig', 'KILL', '--', ...outer, ...inner], {
+  return spawn(requireProgram('setpriv'), ['--pdeathsig', 'KILL', '--', ...outer, ...inner], {
     stdio: ['ignore', stdout, report, plan, stderr],
     // A session of its own: Ctrl-C reaches slipway alone, which then ends the container in its way.
     detached: true,
     cwd: '/',
     // Nothing of the user's environment: it may hold credentials.
     env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
-  }),
-  );
+  });
 }
 
 /** The init beside this module's source; or the one in the bundle, whose modules lie beside it or one folder deeper. */

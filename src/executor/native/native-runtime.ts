@@ -1,10 +1,11 @@
 import { SlipwayError } from '../../core/errors.ts';
 import type { ProcessIO } from '../../core/executor.ts';
-import type { ContainerBundle, ContainerRuntime } from '../container-runtime.ts';
+import type { ContainerBundle, ContainerIO, ContainerRuntime } from '../container-runtime.ts';
 import type { SeccompProfile } from '../seccomp/default-profile.ts';
 import type { SeccompFilter } from '../seccomp/seccomp-filters.ts';
 import { seccompProgram } from '../seccomp/seccomp-program.ts';
-import { startInit, type WaitingInit } from './init-process.ts';
+import type { InitPlan } from './init-plan.ts';
+import { type InitExit, runInitInTerminal, startInit, type WaitingInit } from './init-process.ts';
 import { initFailure } from './native-failure.ts';
 
 const SPARE_LIMIT = 2;
@@ -35,16 +36,20 @@ export class NativeRuntime implements ContainerRuntime {
     if (this.#spares.length === 0) this.#spares.push(startInit());
   }
 
-  async run({ spec, cgroupFiles }: ContainerBundle, io: ProcessIO, signal: AbortSignal): Promise<void> {
+  async run({ spec, cgroupFiles }: ContainerBundle, io: ContainerIO, signal: AbortSignal): Promise<void> {
     const { seccomp, ...linux } = spec.linux;
     const seccompProgram = seccomp === undefined ? undefined : this.#program;
     const plan = { spec: { ...spec, linux }, seccompProgram, cgroupFiles };
-    const running = (this.#spares.shift() ?? startInit()).run(plan, io, signal);
-    this.#refill();
-    const exit = await running;
+    const exit = await (io === 'terminal' ? runInitInTerminal(plan, signal) : this.#runSpare(plan, io, signal));
     if (exit.status === 0) return;
     signal.throwIfAborted();
     throw initFailure('native', spec.process.args, exit);
+  }
+
+  #runSpare(plan: InitPlan, io: ProcessIO, signal: AbortSignal): Promise<InitExit> {
+    const running = (this.#spares.shift() ?? startInit()).run(plan, io, signal);
+    this.#refill();
+    return running;
   }
 
   [Symbol.dispose](): void {
