@@ -106,9 +106,9 @@ describe('a folder that is swapped for a symlink all the time', () => {
         return failure(error);
       }
     });
-    expect([...outcomes.keys()].sort()).toEqual(
-      ['SLIPWAY_CONTEXT_CHANGED', 'none ', `${OURS} file`].filter((outcome) => outcomes.has(outcome)),
-    );
+    // The folder is there, or is not, at each of the two looks at it; and what is there is never anything else.
+    const harmless = ['SLIPWAY_CONTEXT_CHANGED', 'none ', 'none file', `${OURS} `, `${OURS} file`];
+    expect([...outcomes.keys()].filter((outcome) => !harmless.includes(outcome))).toEqual([]);
     expect(outcomes.get(`${OURS} file`)).toBeGreaterThan(0);
   });
 
