@@ -42,8 +42,7 @@ test('native isolation needs no runtime, and is what is left where there is none
   );
 });
 
-test('chroot isolation is refused, not replaced', () => {
-  expect(() => selectExecutor(choice({ isolation: 'chroot' }))).toThrow(
-    expect.objectContaining({ code: 'SLIPWAY_ISOLATION_UNSUPPORTED' }),
-  );
+test('chroot isolation comes only when it is asked for', () => {
+  expect(selectExecutor(choice({ isolation: 'chroot' })).name).toBe('chroot');
+  expect(selectExecutor(choice({ isolation: 'auto', env: { PATH: folderWith() } })).name).not.toBe('chroot');
 });

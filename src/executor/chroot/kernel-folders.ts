@@ -2,6 +2,7 @@ import {
   chmodSync,
   chownSync,
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -11,6 +12,7 @@ import {
 import { type BytePath, hostPath } from '../../core/byte-path.ts';
 import { errnoOf, SlipwayError } from '../../core/errors.ts';
 import { syscalls } from '../../core/syscalls.ts';
+import { parentOf } from './root-state.ts';
 
 /** Major and minor of the devices that every container has (runtime-spec, config-linux.md, "Default Devices"). */
 const DEVICES: Readonly<Record<string, readonly [number, number]>> = {
@@ -30,7 +32,11 @@ const S_IFCHR = 0o020000;
 const S_IFIFO = 0o010000;
 
 /** What programs read of /proc without a process id. Copies: they do not change while the step runs. */
-const PROC_FILES = ['cpuinfo', 'filesystems', 'loadavg', 'meminfo', 'stat', 'uptime', 'version'];
+const PROC_FILES = [
+  ...['cpuinfo', 'filesystems', 'loadavg', 'meminfo', 'stat', 'uptime', 'version'],
+  ...['sys/kernel/cap_last_cap', 'sys/kernel/osrelease', 'sys/kernel/ostype', 'sys/kernel/pid_max'],
+  ...['sys/net/core/somaxconn', 'sys/vm/max_map_count', 'sys/vm/overcommit_memory'],
+];
 const PROC_FILE_LIMIT = 4 * 1024 * 1024;
 
 /**
@@ -56,9 +62,10 @@ export function makeDeviceFolder(host: BytePath, uid: number): void {
 /** Fills the new folder `host` as /proc, as far as that can be had by copying. */
 export function makeProcFolder(host: BytePath): void {
   makeFolder(host, 0o555);
-  for (const name of PROC_FILES) {
-    const text = readFileSync(`/proc/${name}`).subarray(0, PROC_FILE_LIMIT);
-    writeFileSync(hostPath(`${host}/${name}` as BytePath), text, { mode: 0o444 });
+  for (const name of PROC_FILES.filter((file) => existsSync(`/proc/${file}`))) {
+    const path = `${host}/${name}` as BytePath;
+    mkdirSync(hostPath(parentOf(path)), { recursive: true, mode: 0o555 });
+    writeFileSync(hostPath(path), readFileSync(`/proc/${name}`).subarray(0, PROC_FILE_LIMIT), { mode: 0o444 });
   }
 }
 

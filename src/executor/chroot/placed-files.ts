@@ -93,7 +93,7 @@ export class PlacedFiles implements Disposable {
   /** Removes every place, the last first, and puts back what they covered. Folders that only this changed count in `before` as they are now. */
   removeAll(before: RootState): void {
     const left = new Map([...this.#touched.keys()].map((path) => [path, this.#stat(path)]));
-    for (const place of this.#places.toReversed()) this.#remove(place);
+    for (const place of this.#places.toReversed()) this.#remove(place, before);
     for (const [path, { before: old, after }] of this.#touched) {
       const [end, now] = [left.get(path), this.#stat(path)];
       // A folder of a place is gone with it, and one that the step put elsewhere is the step's.
@@ -111,7 +111,7 @@ export class PlacedFiles implements Disposable {
     for (const { fd } of this.#places) if (fd !== undefined) closeSync(fd);
   }
 
-  #remove({ path, stubs, aside, takeBack }: Place): void {
+  #remove({ path, stubs, aside, takeBack }: Place, before: RootState): void {
     // Processes of the step are gone, so nothing changes between looking and doing.
     if (this.#isFolder(parentOf(path))) {
       const host = this.#host(path);
@@ -119,6 +119,9 @@ export class PlacedFiles implements Disposable {
       if (takeBack !== undefined && stat !== undefined && this.isPlaced(stat)) takeBack(host);
       removeTree(host);
       if (aside !== undefined) renameSync(hostPath(aside), hostPath(host));
+      // Nobody could change it meanwhile, but moving it gave it another ctime.
+      const restored = this.#stat(path);
+      if (restored !== undefined && before.files.has(path)) before.files.set(path, restored);
     }
     for (const stub of stubs.toReversed()) if (this.#isFolder(stub)) removeIfEmpty(this.#host(stub));
   }

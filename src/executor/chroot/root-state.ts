@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, readSync } from 'node:fs';
 import { type BytePath, hostPath } from '../../core/byte-path.ts';
 import type { HostStat } from '../../core/host-stat.ts';
 import { hostStatReader } from '../../core/host-stat-reader.ts';
@@ -9,6 +9,8 @@ import { childOf, namesIn } from './layer-stack.ts';
 export interface RootState {
   /** Every file but the root itself, parents before children. */
   readonly files: Map<BytePath, HostStat>;
+  /** When folders were made, in milliseconds since 1970: a new one may get the inode of one that is gone. */
+  readonly births: ReadonlyMap<BytePath, number>;
   /** Digests of the contents of files with several names, by `HostStat.sharedInode`. */
   readonly shared: ReadonlyMap<string, string>;
 }
@@ -29,6 +31,7 @@ const CHUNK = 1 << 20;
 export function scanRoot(root: BytePath, skipped: ReadonlySet<BytePath>): RootState {
   const read = hostStatReader();
   const files = new Map<BytePath, HostStat>();
+  const births = new Map<BytePath, number>();
   const shared = new Map<string, string>();
   const visit = (folder: BytePath): void => {
     for (const name of namesIn(`${root}${folder}` as BytePath)) {
@@ -38,13 +41,16 @@ export function scanRoot(root: BytePath, skipped: ReadonlySet<BytePath>): RootSt
       const stat = read(host);
       if (stat === undefined) throw new Error(`internal: ${host} vanished`);
       files.set(path, stat);
-      if (stat.type === 'dir') visit(path);
+      if (stat.type === 'dir') {
+        births.set(path, lstatSync(hostPath(host)).birthtimeMs);
+        visit(path);
+      }
       if (stat.type === 'file' && stat.sharedInode !== undefined && !shared.has(stat.sharedInode))
         shared.set(stat.sharedInode, contentDigest(host));
     }
   };
   visit('/' as BytePath);
-  return { files, shared };
+  return { files, births, shared };
 }
 
 /** What changed from `before` to `after` in `root`, which is as `after` says. */
@@ -58,7 +64,8 @@ export function compareStates(root: BytePath, before: RootState, after: RootStat
   for (const [path, stat] of after.files) {
     const old = before.files.get(path);
     if (old === undefined && stat.sharedInode !== undefined) newNames.add(stat.sharedInode);
-    if (stat.type === 'dir' && old !== undefined && (old.type !== 'dir' || old.ino !== stat.ino)) {
+    const isOther = old?.ino !== stat.ino || before.births.get(path) !== after.births.get(path);
+    if (stat.type === 'dir' && old !== undefined && isOther) {
       replaced.add(path);
       hiding.add(path);
     }

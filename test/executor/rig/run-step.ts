@@ -17,7 +17,7 @@ import { SlipwayError } from '../../../src/core/errors.ts';
 import type { ContainerMount, Executor } from '../../../src/core/executor.ts';
 import { silentProgress } from '../../../src/core/progress.ts';
 import { inUserNamespace } from '../../../src/core/user-namespace.ts';
-import { selectExecutor } from '../../../src/executor/select-executor.ts';
+import { type ExecutorChoice, selectExecutor } from '../../../src/executor/select-executor.ts';
 import type { MountRequest, RootFile, RunnerSetting, StepRequest, StepResult } from './steps.ts';
 
 let executor: (Executor & Disposable) | undefined;
@@ -25,7 +25,7 @@ let executor: (Executor & Disposable) | undefined;
 /** Runs one step on a root of its own and tells everything about it. */
 export async function runStep(setting: RunnerSetting, step: StepRequest): Promise<StepResult> {
   executor ??= selectExecutor({
-    ...(setting.runtime === 'native' ? { isolation: 'native' } : { isolation: 'oci', ociRuntime: setting.runtime }),
+    ...choiceOf(setting.runtime),
     env: process.env,
     stateDir: `${setting.folder}/state`,
     scratchDir: `${setting.folder}/scratch`,
@@ -68,6 +68,12 @@ export async function runStep(setting: RunnerSetting, step: StepRequest): Promis
     layer: listing(`${layer}/upper`),
     milliseconds: performance.now() - start,
   };
+}
+
+function choiceOf(runtime: string): Pick<ExecutorChoice, 'isolation' | 'ociRuntime'> {
+  return runtime === 'native' || runtime === 'chroot'
+    ? { isolation: runtime }
+    : { isolation: 'oci', ociRuntime: runtime };
 }
 
 function errorOf(error: unknown): NonNullable<StepResult['error']> {

@@ -10,7 +10,7 @@ import type { StepRequest, StepResult } from './steps.ts';
 /** Somebody who runs steps with a runtime. */
 export interface Rung {
   readonly name: string;
-  readonly runtime: 'crun' | 'runc' | 'native';
+  readonly runtime: 'crun' | 'runc' | 'native' | 'chroot';
   readonly rootless: boolean;
 }
 
