@@ -108,10 +108,16 @@ function isRelinked(old: HostStat, now: HostStat): boolean {
 }
 
 function hasSameAttributes(old: HostStat, now: HostStat): boolean {
-  const [a, b] = [old, now].map(({ type, mode, uid, gid, size, mtimeMs, device }) =>
-    [type, mode, uid, gid, type === 'dir' ? 0 : size, mtimeMs, device.major, device.minor].join(),
+  return (
+    old.type === now.type &&
+    old.mode === now.mode &&
+    old.uid === now.uid &&
+    old.gid === now.gid &&
+    (old.size === now.size || old.type === 'dir') &&
+    old.mtimeMs === now.mtimeMs &&
+    old.device.major === now.device.major &&
+    old.device.minor === now.device.minor
   );
-  return a === b;
 }
 
 function contentDigest(host: BytePath): string {
