@@ -1,4 +1,18 @@
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { type BytePath, hostPath, toBytePath } from '../core/byte-path.ts';
 import { errnoOf, SlipwayError } from '../core/errors.ts';
 import type { ProcessSpec } from '../core/executor.ts';
@@ -6,6 +20,8 @@ import { type FileTree, resolvePath } from '../core/file-tree.ts';
 
 /** What execve(2) looks at of a file. */
 const HEADER_BYTES = 256;
+const ELF_HEADER_BYTES = 64;
+const START_TIMEOUT_MS = 5000;
 /** As many interpreters of interpreters as Linux takes. */
 const SCRIPT_DEPTH = 4;
 const NO_WAIT = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -27,9 +43,10 @@ const COMPATIBLE: Readonly<Record<string, readonly string[]>> = { x64: ['ia32'],
 
 /** How this machine runs programs: its own kind, and the emulators that its kernel knows (`binfmt_misc`). */
 export interface ProgramSupport {
-  /** As `process.arch`. */
-  readonly arch: string;
-  readonly emulators: readonly Emulator[];
+  /** Undefined where the kernel's table cannot be seen, as in most containers. */
+  readonly emulators: readonly Emulator[] | undefined;
+  /** Whether the kernel starts a program that begins with these bytes: tried with one that does nothing. */
+  canStart(header: Uint8Array): boolean;
 }
 
 /** An entry of /proc/sys/fs/binfmt_misc that knows programs by their first bytes. */
@@ -53,18 +70,17 @@ export function refuseForeignProgram(
 ): void {
   const program = commandProgram(root, { args, env, cwd });
   const machine = program === undefined ? undefined : machineOf(program.header);
-  if (program === undefined || machine === undefined) return;
-  if (machine.arch === process.arch || COMPATIBLE[process.arch]?.includes(machine.arch)) return;
-  const { arch, emulators } = support();
-  if (machine.arch === arch || COMPATIBLE[arch]?.includes(machine.arch)) return;
-  const emulator = emulators.find((one) => takes(one, program.header));
+  if (program === undefined || machine === undefined || isOwn(machine.arch)) return;
+  const { emulators, canStart } = support();
+  if (emulators === undefined && canStart(emptyProgram(program.header))) return;
+  const emulator = emulators?.find((one) => takes(one, program.header));
   if (emulator !== undefined && isThere(root, emulator)) return;
   throw foreign(program.path, machine.platform, emulator);
 }
 
 /** Of this machine. Reads /proc. */
 export function programSupport(): ProgramSupport {
-  return { arch: process.arch, emulators: entriesOfKernel().flatMap((text) => parseEmulator(text) ?? []) };
+  return { emulators: entriesOfKernel()?.flatMap((text) => parseEmulator(text) ?? []), canStart };
 }
 
 /** An enabled entry as the kernel shows it (Documentation/admin-guide/binfmt-misc.rst); undefined for others and those by name. */
@@ -149,19 +165,45 @@ function takes({ offset, magic, mask }: Emulator, header: Buffer): boolean {
   });
 }
 
+function isOwn(arch: string): boolean {
+  return arch === process.arch || COMPATIBLE[process.arch]?.includes(arch) === true;
+}
+
+/** A program of the same kind without any code: what decides who runs it, and nothing else of a file that may be hostile. */
+function emptyProgram(header: Buffer): Buffer {
+  const program = Buffer.alloc(ELF_HEADER_BYTES);
+  header.copy(program, 0, 0, 24);
+  return program;
+}
+
+function canStart(program: Uint8Array): boolean {
+  const folder = mkdtempSync(`${tmpdir()}/slipway-program-`);
+  try {
+    writeFileSync(`${folder}/program`, program, { mode: 0o700 });
+    // execve(2) itself: Node's functions have a shell read what the kernel refuses. A failure ends the process with the errno's name.
+    const script = 'process.execve(process.argv[1], [process.argv[1]], {})';
+    const { stderr } = spawnSync(process.execPath, ['-e', script, `${folder}/program`], {
+      cwd: folder,
+      env: {},
+      encoding: 'utf8',
+      timeout: START_TIMEOUT_MS,
+    });
+    // Whatever else goes wrong, be it a folder without programs, is no sign that the step could not run.
+    return !stderr.includes('ENOEXEC');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 function isThere(root: FileTree, { flags, interpreter }: Emulator): boolean {
   return flags.includes('F') || readHeader(root, interpreter) !== undefined;
 }
 
-function entriesOfKernel(): string[] {
+function entriesOfKernel(): string[] | undefined {
   const folder = '/proc/sys/fs/binfmt_misc';
-  try {
-    const names = readdirSync(folder).filter((name) => name !== 'register' && name !== 'status');
-    return names.map((name) => readFileSync(`${folder}/${name}`, 'utf8'));
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'EACCES') return [];
-    throw error;
-  }
+  if (!existsSync(`${folder}/status`)) return undefined;
+  const names = readdirSync(folder).filter((name) => name !== 'register' && name !== 'status');
+  return names.map((name) => readFileSync(`${folder}/${name}`, 'utf8'));
 }
 
 function foreign(program: string, platform: string, emulator: Emulator | undefined): SlipwayError {

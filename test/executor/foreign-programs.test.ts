@@ -1,13 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { parseEmulator, refuseForeignProgram } from '../../src/executor/foreign-programs.ts';
+import { parseEmulator, programSupport, refuseForeignProgram } from '../../src/executor/foreign-programs.ts';
 import { rootView } from '../../src/executor/root-view.ts';
 
 const MACHINES = { amd64: 62, arm64: 183, s390x: 22 } as const;
 const FOREIGN = process.arch === 'arm64' ? 'amd64' : 'arm64';
 const NATIVE = process.arch === 'arm64' ? 'arm64' : 'amd64';
+
+const EMULATOR_ENTRY = `/proc/sys/fs/binfmt_misc/qemu-${FOREIGN === 'arm64' ? 'aarch64' : 'x86_64'}`;
 
 /** As the kernel shows what qemu-user-static registers for arm64. */
 const ARM64_EMULATOR = `enabled
@@ -41,7 +43,10 @@ function rootWith(files: Readonly<Record<string, string | Buffer>>) {
 }
 
 const step = (...args: string[]) => ({ args, env: ['PATH=/nowhere:/bin'], cwd: '/work' });
-const without = () => ({ arch: process.arch, emulators: [] });
+const refuseToStart = () => {
+  throw new Error('tried although the table can be seen');
+};
+const without = () => ({ emulators: [], canStart: refuseToStart });
 const refused = (text: string) =>
   expect.objectContaining({ code: 'SLIPWAY_PLATFORM_FOREIGN', message: expect.stringContaining(text) });
 
@@ -74,7 +79,7 @@ test.each([
 test('an emulator that the kernel keeps open runs programs of its machine, and no others', () => {
   const emulator = parseEmulator(ARM64_EMULATOR);
   if (emulator === undefined) throw new Error('the entry was not understood');
-  const support = () => ({ arch: 'x64', emulators: [emulator] });
+  const support = () => ({ emulators: [emulator], canStart: refuseToStart });
   const refuse = (machine: 'arm64' | 's390x') => () =>
     refuseForeignProgram(rootWith({ '/bin/sh': elf(machine) }), step('sh'), support);
   expect(refuse('arm64')).not.toThrow();
@@ -84,7 +89,7 @@ test('an emulator that the kernel keeps open runs programs of its machine, and n
 test('an emulator without the flag F must be in the image', () => {
   const emulator = parseEmulator(ARM64_EMULATOR.replace('POCF', 'OC'));
   if (emulator === undefined) throw new Error('the entry was not understood');
-  const support = () => ({ arch: 's390x', emulators: [emulator] });
+  const support = () => ({ emulators: [emulator], canStart: refuseToStart });
   const root = { '/bin/sh': elf(FOREIGN) };
   if (FOREIGN === 'arm64') {
     expect(() => refuseForeignProgram(rootWith(root), step('sh'), support)).toThrow(refused('without the flag F'));
@@ -96,4 +101,17 @@ test('an emulator without the flag F must be in the image', () => {
 test('disabled entries and entries by extension are no emulators', () => {
   expect(parseEmulator(ARM64_EMULATOR.replace('enabled', 'disabled'))).toBeUndefined();
   expect(parseEmulator('enabled\ninterpreter /bin/x\nflags: \nextension .exe\n')).toBeUndefined();
+});
+
+test('where the table cannot be seen, a program that does nothing is tried in the place of that of the root', () => {
+  const tried: Uint8Array[] = [];
+  const refuse = (answer: boolean) => () =>
+    refuseForeignProgram(rootWith({ '/bin/sh': elf(FOREIGN) }), step('sh'), () => ({
+      emulators: undefined,
+      canStart: (program) => tried.push(program) > 0 && answer,
+    }));
+  expect(refuse(true)).not.toThrow();
+  expect(refuse(false)).toThrow(refused('without an emulator'));
+  expect(tried.map((program) => program.length)).toEqual([64, 64]);
+  expect(programSupport().canStart(tried[0] ?? new Uint8Array())).toBe(existsSync(EMULATOR_ENTRY));
 });

@@ -117,7 +117,8 @@ function spawnInit([stdout, report, plan, stderr]: readonly [number, number, num
     detached: true,
     cwd: '/',
     // Nothing of the user's environment: it may hold credentials.
-    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+    // io_uring is a call that the step's filter forbids, and Node would say so in the step's output.
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', UV_USE_IO_URING: '0' },
   });
 }
 
