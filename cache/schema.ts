@@ -1,4 +1,5 @@
 import { DOWNLOAD_TABLES } from './downloads/download-table.ts';
+import { FAILED_STEP_TABLES } from './failed-steps/failed-step-table.ts';
 import { IMAGE_TABLES } from './images/image-table.ts';
 
 /**
@@ -91,4 +92,5 @@ export const SCHEMA_STEPS: readonly string[] = [
   DOWNLOAD_TABLES,
   // Of the blob's descriptor, JSON: what estargz says of its table of contents.
   'ALTER TABLE layer_blobs ADD COLUMN annotations TEXT;',
+  FAILED_STEP_TABLES,
 ];

@@ -1,5 +1,5 @@
 import type { Digest } from './core/digest.ts';
-import type { DnsSettings, ResourceLimits, Ulimit } from './core/executor.ts';
+import type { DnsSettings, LendTerminal, ResourceLimits, Ulimit } from './core/executor.ts';
 import type { ProgressEvent } from './core/progress.ts';
 import type { OutputSpec } from './export/output-spec.ts';
 
@@ -33,6 +33,8 @@ export interface BuildRequest {
   readonly caCertificates?: readonly string[];
   /** How long a RUN step may take, in milliseconds. */
   readonly stepTimeoutMs?: number;
+  /** How many failed RUN steps the store keeps for `slipway shell`: 1 unless it is said; 0 for none of this build's. */
+  readonly keepFailed?: number;
   readonly allow: readonly string[];
   readonly ulimits: readonly Ulimit[];
   readonly shmSizeBytes?: number;
@@ -65,6 +67,8 @@ export interface BuildOptions {
   readonly signal?: AbortSignal;
   /** Called for every event in order, on the caller's thread; must not throw. */
   readonly onEvent?: (event: ProgressEvent) => void;
+  /** Given where a RUN that fails is to open a shell: see `LendTerminal`. */
+  readonly lendTerminal?: LendTerminal;
   /** Takes what `dest=-` writes. */
   readonly stdout?: NodeJS.WritableStream;
 }

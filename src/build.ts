@@ -35,7 +35,9 @@ export async function build(request: BuildRequest, options: BuildOptions = {}): 
   try {
     signal.throwIfAborted();
     checkSecrets(request);
-    using engine = openEngine({ request, progress, signal, stdout });
+    const { lendTerminal } = options;
+    const lending = lendTerminal === undefined ? {} : { lendTerminal };
+    using engine = openEngine({ request, progress, signal, stdout, ...lending });
     const built = await buildWith(engine, { request, progress, signal });
     outcome = 'built';
     return built;

@@ -2,6 +2,8 @@ import type { ContentStore } from '../cache/content/content-store.ts';
 import { openContentStore } from '../cache/content/file-content-store.ts';
 import { createContentDigester } from '../cache/content-digest.ts';
 import { openDownloadStore } from '../cache/downloads/download-store.ts';
+import type { FailedStep } from '../cache/failed-steps/failed-step-store.ts';
+import { openFailedSteps } from '../cache/failed-steps/sqlite-failed-step-store.ts';
 import { openFileDigests } from '../cache/file-digests.ts';
 import type { GitRepositories } from '../cache/git/git-source.ts';
 import { openImageStore } from '../cache/images/image-store.ts';
@@ -19,7 +21,8 @@ import type { OpResolver } from '../solver/solver.ts';
 import type { Vertex } from '../solver/vertex.ts';
 import type { BuildRequest } from './build-request.ts';
 import type { BuildContext, ContextServices } from './context/build-context.ts';
-import type { Executor } from './core/executor.ts';
+import { SlipwayError } from './core/errors.ts';
+import type { Executor, LendTerminal } from './core/executor.ts';
 import type { ProgressSink } from './core/progress.ts';
 import type { ExecutorChoice } from './executor/select-executor.ts';
 import { createExporter } from './export/create-exporter.ts';
@@ -37,6 +40,8 @@ export interface EngineOptions {
   readonly progress: ProgressSink;
   readonly signal: AbortSignal;
   readonly stdout: NodeJS.WritableStream;
+  /** See `BuildOptions`. */
+  readonly lendTerminal?: LendTerminal;
 }
 
 /** The services of one build, put together. Disposing closes the store and every connection. */
@@ -51,6 +56,10 @@ export interface Engine extends Disposable {
   /** Empties the cache mounts of the RUNs that are to be run again whatever the cache has. */
   emptyRenewedCaches(roots: readonly Vertex[]): void;
   exporter(output: OutputSpec): Exporter;
+  /** The failed step with an id, or the newest for `@last`. `SLIPWAY_FAILED_STEP_UNKNOWN`. */
+  failedStep(name: string): FailedStep;
+  /** See `enterStep` in solver/ops/exec. */
+  enterFailedStep(step: FailedStep): Promise<void>;
 }
 
 /**
@@ -81,6 +90,7 @@ export function openEngine(options: EngineOptions): Engine {
   }));
   const git = lazyGit(request, store, leases);
   const cacheMounts = openCacheMounts(store);
+  const failedSteps = openFailedSteps(database);
   const pushImage = createPushImage({ connect, content, imageStore, layers });
   return {
     layers,
@@ -105,6 +115,12 @@ export function openEngine(options: EngineOptions): Engine {
         sshAgent: (id) => sshAgentOf(request, id, () => store.temporaryPath()),
         entitlements: request.allow,
         trust: lazyTrust(request),
+        failures: {
+          store: failedSteps,
+          keep: request.keepFailed ?? 1,
+          terminalType: request.env.TERM,
+          ...(options.lendTerminal === undefined ? {} : { lendTerminal: options.lendTerminal }),
+        },
         ...(request.stepTimeoutMs === undefined ? {} : { stepTimeoutMs: request.stepTimeoutMs }),
       }),
     emptyRenewedCaches: (roots) => emptyRenewedCaches(roots, cacheMounts),
@@ -117,8 +133,22 @@ export function openEngine(options: EngineOptions): Engine {
         tagImage: (reference, target) => imageStore.put(reference, target, 'built'),
         pushImage,
       }),
+    failedStep: (name) => failedSteps.get(name) ?? unknownFailedStep(name),
+    enterFailedStep: async (step) => {
+      const { enterFailedStep } = await import('../solver/ops/exec/enter-failed-step.ts');
+      const terminalType = request.env.TERM;
+      const services = { layers, executor, cacheMounts, entitlements: request.allow, terminalType };
+      await enterFailedStep(step, services, { signal, progress: options.progress });
+    },
     [Symbol.dispose]: () => closing[Symbol.dispose](),
   };
+}
+
+function unknownFailedStep(name: string): never {
+  const what = name === '@last' ? 'no failed step is kept in the store' : `the store keeps no failed step "${name}"`;
+  throw new SlipwayError('SLIPWAY_FAILED_STEP_UNKNOWN', what, {
+    hint: 'a build keeps the last step that failed, unless it is told --keep-failed=0',
+  });
 }
 
 /** Loaded and opened when the network is first needed, once for each kind. */

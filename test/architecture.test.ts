@@ -23,6 +23,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'src/progress',
     'src/build.ts',
     'src/context-report.ts',
+    'src/enter-failed-step.ts',
     'src/evaluate.ts',
     'src/graph.ts',
     'src/engine.ts',

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { LayerStack } from '../../cache/layers/layer-store.ts';
+import type { ActiveLayer, LayerStack } from '../../cache/layers/layer-store.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
 import type { ProcessSpec } from '../../src/core/executor.ts';
 import type { Op, OpContext } from '../solver.ts';
@@ -8,7 +8,7 @@ import { requireAllowed } from './exec/entitlements.ts';
 import { execCacheMap } from './exec/exec-key.ts';
 import { makeKernelFolders } from './exec/kernel-folders.ts';
 import { captureOutput } from './exec/output.ts';
-import { type PreparedMounts, prepareMounts } from './exec/prepare-mounts.ts';
+import { type MountRequest, type PreparedMounts, prepareMounts } from './exec/prepare-mounts.ts';
 import { trustMounts } from './exec/trust.ts';
 import type { OpServices } from './services.ts';
 
@@ -30,12 +30,13 @@ export function createExecOp(op: ExecOp, vertex: Vertex, services: OpServices): 
     exec: async (inputs, context) => {
       const root = rootOf(op, inputs);
       await using held = new AsyncDisposableStack();
-      const mounts = await prepareMounts({ op, vertex, inputs, services, signal: context.signal }, held);
+      const request = { op, vertex, inputs, services, signal: context.signal };
+      const mounts = await prepareMounts(request, held);
       const { lowerDirs } = held.use(await services.layers.mount(root, context.signal));
       const layer = held.use(await services.layers.prepare());
       const writable = { lowerDirs, upperDir: layer.upperDir, workDir: layer.workDir };
       makeKernelFolders(writable);
-      await run(op, { services, context, mounts, writable });
+      await run({ request, context, mounts, root, layer, writable });
       return [...root, await layer.commit()];
     },
   };
@@ -48,23 +49,33 @@ function rootOf(op: ExecOp, inputs: readonly (LayerStack | 'local')[]): LayerSta
 }
 
 interface RunOptions {
-  readonly services: OpServices;
+  readonly request: MountRequest;
   readonly context: OpContext;
   readonly mounts: PreparedMounts;
+  readonly root: LayerStack;
+  readonly layer: ActiveLayer;
   readonly writable: { readonly lowerDirs: readonly string[]; readonly upperDir: string; readonly workDir: string };
 }
 
-async function run(op: ExecOp, { services, context, mounts, writable }: RunOptions): Promise<void> {
+async function run({ request, context, mounts, root, layer, writable }: RunOptions): Promise<void> {
+  const { op, services } = request;
   const executor = await services.executor();
   const output = captureOutput(context);
   const trust = trustMounts(await services.trust(), op.env);
   const limit = stepTimeout(services.stepTimeoutMs, op.args);
   const signal = limit === undefined ? context.signal : AbortSignal.any([context.signal, limit]);
-  const process = processOf(op, { ...mounts, env: [...mounts.env, ...trust.env] });
+  const { devices } = mounts;
+  const process = processOf(op, { devices, env: [...op.unkeyed.proxyEnv, ...mounts.env, ...trust.env] });
+  const all = [...mounts.container, ...trust.container];
   try {
-    await executor.run(process, writable, [...mounts.container, ...trust.container], output.io, { ...context, signal });
+    await executor.run(process, writable, all, output.io, { ...context, signal });
   } catch (error) {
-    throw output.explain(limit?.aborted === true && !context.signal.aborted ? limit.reason : error);
+    const explained = output.explain(limit?.aborted === true && !context.signal.aborted ? limit.reason : error);
+    const keptProcess = processOf(op, { devices, env: [] });
+    const failed = { request, root, layer, process, keptProcess, mounts: all, context };
+    throw services.failures === undefined
+      ? explained
+      : await (await import('./exec/failed-run.ts')).afterFailedRun(explained, failed, services.failures);
   }
 }
 
@@ -83,19 +94,20 @@ function stepTimeout(milliseconds: number | undefined, args: readonly string[]):
   return controller.signal;
 }
 
-function processOf(op: ExecOp, mounts: PreparedMounts): ProcessSpec {
-  const { proxyEnv, ...limits } = op.unkeyed;
+/** `env`: variables that do not come from the Dockerfile. */
+function processOf(op: ExecOp, { env, devices }: Pick<PreparedMounts, 'env' | 'devices'>): ProcessSpec {
+  const { proxyEnv: _proxyEnv, ...limits } = op.unkeyed;
   return {
     id: randomBytes(12).toString('hex'),
     args: op.args,
-    env: environment([...op.env, ...proxyEnv, ...mounts.env]),
+    env: environment([...op.env, ...env]),
     cwd: op.cwd,
     user: op.user,
     hostname: op.hostname ?? HOSTNAME,
     network: op.network,
     security: op.security,
     ...limits,
-    devices: mounts.devices,
+    devices,
   };
 }
 

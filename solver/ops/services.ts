@@ -1,10 +1,11 @@
 import type { ContentStore } from '../../cache/content/content-store.ts';
 import type { ContentDigester } from '../../cache/content-selection.ts';
 import type { DownloadStore } from '../../cache/downloads/download-store.ts';
+import type { FailedStepStore } from '../../cache/failed-steps/failed-step-store.ts';
 import type { GitRepositories } from '../../cache/git/git-source.ts';
 import type { BlobSource, LayerStore } from '../../cache/layers/layer-store.ts';
 import type { CacheMountStore } from '../../cache/mounts/cache-mount-store.ts';
-import type { Executor } from '../../src/core/executor.ts';
+import type { Executor, LendTerminal } from '../../src/core/executor.ts';
 import type { FileTree } from '../../src/core/file-tree.ts';
 
 /** What ops work with. The engine constructs it, one a build; ops hold no state of their own. */
@@ -34,8 +35,21 @@ export interface OpServices {
   trust(): Promise<TrustedCertificates | undefined>;
   /** How long a RUN may take, in milliseconds; undefined is as long as it likes. */
   readonly stepTimeoutMs?: number;
+  /** What becomes of a RUN that failed; without, nothing. */
+  readonly failures?: FailureServices;
   /** What the user allowed with `--allow`, in BuildKit's words: `network.host`, `security.insecure`, `device`, `device=<name>`. */
   readonly entitlements: readonly string[];
+}
+
+/** Where failed steps go. */
+export interface FailureServices {
+  readonly store: FailedStepStore;
+  /** How many failed steps the store keeps; 0 for not keeping this one. */
+  readonly keep: number;
+  /** Given where the user wants a shell: shows the failure, and lets `use` have the terminal. */
+  readonly lendTerminal?: LendTerminal;
+  /** TERM of that terminal. */
+  readonly terminalType: string | undefined;
 }
 
 /** What ops see of a build context (`src/context/build-context.ts` has the whole of it). */

@@ -2,6 +2,7 @@ import type { BuildRequest, OutputSpec } from '../build.ts';
 import { BUILD_OPTIONS } from './build-options.ts';
 import { parseAddHosts } from './options/add-host.ts';
 import { type Call, parseCall } from './options/call.ts';
+import { parseCount } from './options/count.ts';
 import { parseDns } from './options/dns.ts';
 import { parseDuration } from './options/duration.ts';
 import { parseEntitlements } from './options/entitlements.ts';
@@ -36,6 +37,8 @@ export interface CommandSettings {
   /** Print the image id, and nothing else. */
   readonly quiet: boolean;
   readonly debug: boolean;
+  /** A RUN that fails opens a shell where there is a terminal. */
+  readonly shellOnFailure: boolean;
   readonly iidfile?: string;
   readonly metadataFile?: string;
   /** Set where the build is not to be run. */
@@ -95,6 +98,7 @@ function requestOf(
     ...defined('dns', parseDns(options.all('dns'), options.all('dns-search'))),
     ...(options.all('ca-cert').length === 0 ? {} : { caCertificates: options.all('ca-cert') }),
     ...defined('stepTimeoutMs', parseDuration('--timeout', options.last('timeout'))),
+    ...defined('keepFailed', parseCount('--keep-failed', options.last('keep-failed'))),
     ...defined('file', options.last('file')),
     ...defined('target', options.last('target')),
     ...defined('shmSizeBytes', shmSize === undefined ? undefined : parseSize('--shm-size', shmSize)),
@@ -127,6 +131,7 @@ function commandSettings(options: OptionValues, env: Environment, outputs: reado
     progress: isQuiet ? 'quiet' : progress,
     quiet: (isQuiet || progress === 'quiet') && !outputs.some(writesToStdout),
     debug: options.isOn('debug'),
+    shellOnFailure: options.choice('on-failure', ['shell', 'keep']) === 'shell',
     ...defined('iidfile', iidfile),
     ...defined('metadataFile', options.last('metadata-file')),
     ...defined('call', callOf(options)),

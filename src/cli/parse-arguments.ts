@@ -18,6 +18,8 @@ export interface CommandShape {
   readonly name: string;
   readonly description: string;
   readonly options: readonly BuildOption[];
+  /** What stands behind the options, where that is no CONTEXT: one that may be left out, or nothing. */
+  readonly operand?: { readonly name: string; readonly otherwise: string } | 'none';
 }
 
 export const BUILD_COMMAND: CommandShape = {
@@ -37,8 +39,11 @@ export function parseArguments(args: readonly string[], shape: CommandShape = BU
     if (error.code === 'commander.helpDisplayed') return { kind: 'help', text: command.helpInformation() };
     throw usageError(error, shape);
   }
-  const [context, ...more] = command.args;
-  if (context === undefined || more.length > 0) throw contextError(command.args, shape);
+  const { operand } = shape;
+  const otherwise = operand === 'none' ? '' : operand?.otherwise;
+  const [context = otherwise, ...more] = command.args;
+  if (context === undefined || more.length > 0 || (operand === 'none' && command.args.length > 0))
+    throw contextError(command.args, shape);
   return { kind: 'build', arguments: { context, options: new Map(Object.entries(command.opts<Values>())) } };
 }
 
@@ -56,9 +61,9 @@ function optionsIn(words: readonly string[], options: readonly BuildOption[]): r
   return named.includes(undefined) ? options : options.filter((option) => named.includes(option));
 }
 
-function commandOf({ name, description, options }: CommandShape): Command {
+function commandOf({ name, description, options, operand }: CommandShape): Command {
   const command = new Command(`slipway ${name}`)
-    .usage('[OPTIONS] CONTEXT')
+    .usage(['[OPTIONS]', operandUsage(operand)].join(' ').trim())
     .description(description)
     .argument('[context...]')
     .helpOption('-h, --help', 'print this')
@@ -70,6 +75,11 @@ function commandOf({ name, description, options }: CommandShape): Command {
     });
   for (const option of options) command.addOption(commanderOption(option));
   return command;
+}
+
+function operandUsage(operand: CommandShape['operand']): string {
+  if (operand === undefined) return 'CONTEXT';
+  return operand === 'none' ? '' : `[${operand.name}]`;
 }
 
 function commanderOption({ name, short, kind, value, help, hidden }: BuildOption): Option {
@@ -133,6 +143,14 @@ function usageError(error: CommanderError, shape: CommandShape): SlipwayError {
 }
 
 function contextError(given: readonly string[], shape: CommandShape): SlipwayError {
+  const { operand } = shape;
+  if (operand !== undefined) {
+    const most = operand === 'none' ? 'nothing behind its options' : `one ${operand.name} at most`;
+    const words = given.map((word) => JSON.stringify(word)).join(' ');
+    return new SlipwayError('SLIPWAY_OPTION_INVALID', `slipway ${shape.name} takes ${most}, got ${words}`, {
+      hint: seeHelp(shape),
+    });
+  }
   const got = given.length === 0 ? 'none' : given.map((word) => JSON.stringify(word)).join(' ');
   return new SlipwayError('SLIPWAY_OPTION_INVALID', `slipway ${shape.name} needs exactly one CONTEXT, got ${got}`, {
     hint: given.length === 0 ? `for the folder that you are in: slipway ${shape.name} .` : seeHelp(shape),

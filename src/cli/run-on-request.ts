@@ -1,6 +1,8 @@
+import { isatty } from 'node:tty';
 import type { BuildOptions, BuildRequest } from '../build.ts';
 import { SlipwayError } from '../core/errors.ts';
-import { openRenderer } from '../progress/progress-renderer.ts';
+import { printableLine } from '../progress/printable.ts';
+import { openRenderer, type ProgressRenderer } from '../progress/progress-renderer.ts';
 import { buildRequest, type CommandSettings } from './build-request.ts';
 import { errorReport } from './error-report.ts';
 import { INTERRUPTED, watchInterruption } from './interruption.ts';
@@ -10,8 +12,12 @@ import { type CommandShape, parseArguments } from './parse-arguments.ts';
 export interface RequestScope {
   readonly request: BuildRequest;
   readonly settings: CommandSettings;
+  /** What stood behind the options: the CONTEXT, or what else the command takes. */
+  readonly operand: string;
   /** The last value of an option that is the command's own. */
   readonly ownOption: (name: string) => string | undefined;
+  /** Aborts when the process is asked to end. */
+  readonly signal: AbortSignal;
   /** Does something that has progress, and shows it on standard error. */
   readonly rendered: <Result>(work: (options: BuildOptions) => Promise<Result>) => Promise<Result>;
 }
@@ -40,6 +46,8 @@ export async function runOnRequest(
     return await act({
       request: withStdin(understood.request),
       settings,
+      operand: parsed.arguments.context,
+      signal: interruption.signal,
       ownOption: (name) => parsed.arguments.options.get(name)?.at(-1),
       rendered: (work) => rendered(work, understood.settings, interruption.signal),
     });
@@ -78,11 +86,33 @@ async function rendered<Result>(
   const restore = () => renderer.close();
   process.on('exit', restore);
   try {
-    return await work({ signal, stdout: process.stdout, onEvent: (event) => renderer.emit(event) });
+    const { lendTerminal, onEvent } = terminalSharing(renderer);
+    const lending = settings.shellOnFailure && isatty(0) && isatty(2) ? { lendTerminal } : {};
+    return await work({ signal, stdout: process.stdout, onEvent, ...lending });
   } finally {
     renderer.close();
     process.off('exit', restore);
   }
+}
+
+/** The progress has the terminal until a shell is opened in it, and not again: what comes after that is the failure. */
+function terminalSharing(renderer: ProgressRenderer): Required<Pick<BuildOptions, 'lendTerminal' | 'onEvent'>> {
+  let isLent = false;
+  return {
+    onEvent: (event) => {
+      if (!isLent) renderer.emit(event);
+    },
+    lendTerminal: async (why, use) => {
+      if (isLent) return;
+      isLent = true;
+      renderer.close();
+      const what = printableLine(why.message.replaceAll('\n', ' '));
+      process.stderr.write(
+        `${what}\nThis is a shell where it failed; what it changes is thrown away. exit ends the build.\n`,
+      );
+      await use();
+    },
+  };
 }
 
 function reportFailure(error: unknown, signal: AbortSignal, debug: boolean): number {

@@ -1,4 +1,5 @@
 import type { BytePath } from './byte-path.ts';
+import type { SlipwayError } from './errors.ts';
 import type { ProgressSink } from './progress.ts';
 
 /** A stack of layer folders, lowest first, that overlayfs puts together; scratch is an empty list. */
@@ -101,6 +102,12 @@ export interface ProcessSpec {
   /** CDI device names, allowed by the user. */
   readonly devices: readonly string[];
 }
+
+/**
+ * Shows why, then lets `use` have the terminal of standard input and standard error for itself until it resolves. Whoever lends it may not
+ * want to: `use` is then not called.
+ */
+export type LendTerminal = (why: SlipwayError, use: () => Promise<void>) => Promise<void>;
 
 /** Takes a process's output as it comes. */
 export interface ProcessIO {

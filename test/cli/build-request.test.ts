@@ -38,7 +38,7 @@ describe('the request of a command line', () => {
       root: '/default',
       env: {},
     });
-    expect(settings([])).toEqual({ progress: 'auto', quiet: false, debug: false });
+    expect(settings([])).toEqual({ progress: 'auto', quiet: false, debug: false, shellOnFailure: false });
   });
 
   it.each<[string[], Environment, object]>([

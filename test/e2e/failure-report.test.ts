@@ -25,6 +25,7 @@ Dockerfile:4
   preparing
   compiling
   main.c:1: broken
+hint: slipway shell @last opens a shell where it failed
 `;
 
 describeForEachUser('a failed RUN', (who) => {

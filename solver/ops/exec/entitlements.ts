@@ -5,7 +5,10 @@ import type { ExecOp } from '../../vertex.ts';
  * Refuses what reaches beyond the sandbox unless the user allowed it (`--allow`); anything but the known modes is refused too.
  * Devices that the step can do without are left to `allowedDevices`.
  */
-export function requireAllowed(op: ExecOp, entitlements: readonly string[]): void {
+export function requireAllowed(
+  op: Pick<ExecOp, 'network' | 'security' | 'devices'>,
+  entitlements: readonly string[],
+): void {
   if (needs(op.network, { sandbox: 'nothing', none: 'nothing', host: 'entitlement' }))
     requireEntitlement('network.host', 'RUN --network=host', entitlements);
   if (needs(op.security, { sandbox: 'nothing', insecure: 'entitlement' }))

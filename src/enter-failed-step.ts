@@ -1,0 +1,33 @@
+import type { FailedStep } from '../cache/failed-steps/failed-step-store.ts';
+import type { BuildRequest } from './build-request.ts';
+import { SlipwayError } from './core/errors.ts';
+import { silentProgress } from './core/progress.ts';
+import { openEngine } from './engine.ts';
+
+/** How a failed step is entered. */
+export interface EnterOptions {
+  readonly signal: AbortSignal;
+  /** The step's id, or `@last`. */
+  readonly step: string;
+  /** Called once before the shell has the terminal. */
+  readonly onOpen: (step: FailedStep) => void;
+}
+
+/**
+ * Opens a shell in a failed step that the store of `request` keeps, in the terminal of standard input and standard error, with what the
+ * request allows and the isolation that it asks for. Resolves to the shell's exit status.
+ */
+export async function enterFailedStep(request: BuildRequest, options: EnterOptions): Promise<number> {
+  const { signal, step, onOpen } = options;
+  // The shell has the terminal: nothing else may write there.
+  using engine = openEngine({ request, progress: silentProgress, signal, stdout: process.stdout });
+  const failed = engine.failedStep(step);
+  onOpen(failed);
+  try {
+    await engine.enterFailedStep(failed);
+    return 0;
+  } catch (error) {
+    if (error instanceof SlipwayError && error.exitCode !== undefined) return error.exitCode;
+    throw error;
+  }
+}
