@@ -74,6 +74,13 @@ describeWhere('chroot isolation', [root, busybox], () => {
     ]);
   });
 
+  test('what a step did before it failed is in its layer', async () => {
+    expect(await run(shell('echo x > /made; exit 5'))).toMatchObject({
+      error: { exitCode: 5 },
+      layer: ['f 644 0:0 /made'],
+    });
+  });
+
   test('every process ends with the step, those that went into the background and sessions of their own too', async () => {
     const name = `9${process.pid}`;
     const start = performance.now();

@@ -109,14 +109,20 @@ export class ChrootExecutor implements Executor, Disposable {
     const kernel = resolveKernelPlaces(placed);
     const covered = new Set(Object.values(kernel));
     const before = state ?? scanRoot(path, covered);
+    const record = () => {
+      placed.removeAll(before);
+      const after = withoutPlaced(path, scanRoot(path, covered), placed);
+      recordChanges(compareStates(path, before, after), { root: path, state: after, upperDir, xattrs });
+      return after;
+    };
     try {
       await this.#runPlaced(path, { ...request, placed, kernel });
-    } finally {
-      placed.removeAll(before);
+    } catch (error) {
+      // What a step did before it failed can be looked at.
+      record();
+      throw error;
     }
-    const after = withoutPlaced(path, scanRoot(path, covered), placed);
-    recordChanges(compareStates(path, before, after), { root: path, state: after, upperDir, xattrs });
-    return after;
+    return record();
   }
 
   async #runPlaced(root: BytePath, request: PlacedRequest): Promise<void> {
