@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-const END_TO_END = 'test/e2e/**/*.test.ts';
+const WHOLE_BUILDS = ['test/e2e/**/*.test.ts', 'test/security/builds/**/*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -9,9 +9,9 @@ export default defineConfig({
     sequence: { shuffle: false },
     reporters: ['default'],
     projects: [
-      { extends: true, test: { name: 'rooms', include: ['test/**/*.test.ts'], exclude: [END_TO_END] } },
+      { extends: true, test: { name: 'rooms', include: ['test/**/*.test.ts'], exclude: WHOLE_BUILDS } },
       // These use the bundled command line and base images, which are made before them.
-      { extends: true, test: { name: 'e2e', include: [END_TO_END], globalSetup: ['test/rig/global-setup.ts'] } },
+      { extends: true, test: { name: 'e2e', include: WHOLE_BUILDS, globalSetup: ['test/rig/global-setup.ts'] } },
     ],
   },
 });

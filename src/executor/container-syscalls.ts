@@ -5,7 +5,8 @@ import { loadKoffi } from '../core/load-koffi.ts';
 export interface ContainerSyscalls {
   /**
    * A descriptor (O_PATH, close-on-exec) of `path` below the folder `root`, resolved by the kernel as a process chrooted to `root`
-   * would resolve it, whatever others rename meanwhile (openat2(2), RESOLVE_IN_ROOT). The caller closes it.
+   * would resolve it, whatever others rename meanwhile (openat2(2), RESOLVE_IN_ROOT). The caller closes it. Throws EAGAIN only where
+   * renames somewhere on the machine disturb every one of many attempts.
    */
   openInRoot(root: string, path: Uint8Array): number;
   /** A descriptor of an empty file in memory, close-on-exec. */
@@ -25,6 +26,8 @@ const O_CLOEXEC = 0o2000000;
 const O_PATH = 0o10000000;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
+/** The kernel gives up on a path with `..` when anything at all is renamed meanwhile. */
+const OPEN_ATTEMPTS = 1000;
 const FSCONFIG = { setFlag: 0, setString: 1, create: 6 } as const;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
 const MFD_CLOEXEC = 1;
@@ -61,6 +64,12 @@ function load(): ContainerSyscalls {
     throw Object.assign(new Error(`${code}: ${call} '${object}'`), { code, errno: -number, syscall: call });
   };
   const openPath = (path: string, flags: number) => check(open(path, flags | O_CLOEXEC), 'open', path);
+  const openBelow = (folder: number, name: Uint8Array, how: Uint8Array): number => {
+    for (let attempt = 1; ; attempt++) {
+      const fd = openat2(SYSCALL.openat2, folder, name, how, how.length);
+      if (fd >= 0 || koffi.errno() !== constants.errno.EAGAIN || attempt === OPEN_ATTEMPTS) return fd;
+    }
+  };
 
   return {
     openInRoot: (root, path) => {
@@ -70,7 +79,7 @@ function load(): ContainerSyscalls {
       how.writeBigUInt64LE(BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS), 16);
       const name = Buffer.concat([path, Buffer.alloc(1)]);
       try {
-        return check(openat2(SYSCALL.openat2, folder, name, how, how.length), 'openat2', Buffer.from(path).toString());
+        return check(openBelow(folder, name, how), 'openat2', Buffer.from(path).toString());
       } finally {
         close(folder);
       }
