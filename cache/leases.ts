@@ -1,8 +1,8 @@
 import type { Database } from './database.ts';
 import { isProcessIdentity, livenessOf, ownIdentity } from './process-identity.ts';
 
-/** Something in the store that a process uses: what prune must leave alone. */
-export type Resource = `layer:${string}` | `blob:${string}` | `mount:${string}` | `git:${string}`;
+/** Something in the store that a process uses, or that it builds (`build`): what prune must leave alone. */
+export type Resource = `build:${string}` | `layer:${string}` | `blob:${string}` | `mount:${string}` | `git:${string}`;
 
 /** Keeps resources until it is disposed, or its process ends. */
 export type Lease = Disposable;
@@ -20,7 +20,8 @@ export interface Leases {
   held(): ReadonlySet<Resource>;
 }
 
-interface LeaseRow {
+/** A lease as it is kept. */
+export interface LeaseRow {
   readonly id: number;
   readonly process: string;
   readonly resource: string;
@@ -60,12 +61,13 @@ export function openLeases(database: Database): Leases {
         );
         return opposed ? undefined : leaseOf([insert(resource, sharing)]);
       }),
-    held: () =>
-      database.transaction(() => {
-        const rows = database.statement(`SELECT ${COLUMNS} FROM leases`).all();
-        return new Set(living(database, rows as unknown as LeaseRow[]).map((row) => row.resource as Resource));
-      }),
+    held: () => database.transaction(() => new Set(livingLeases(database).map((row) => row.resource as Resource))),
   };
+}
+
+/** Every lease of a living process; the others are forgotten. Called within a transaction. */
+export function livingLeases(database: Database): readonly LeaseRow[] {
+  return living(database, database.statement(`SELECT ${COLUMNS} FROM leases`).all() as unknown as LeaseRow[]);
 }
 
 /** The rows whose process lives; the others are deleted. */

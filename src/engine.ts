@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { ContentStore } from '../cache/content/content-store.ts';
 import { openContentStore } from '../cache/content/file-content-store.ts';
 import { createContentDigester } from '../cache/content-digest.ts';
@@ -72,6 +73,8 @@ export function openEngine(options: EngineOptions): Engine {
   const store = closing.use(openStore(request.root));
   const { database } = store;
   const leases = openLeases(database);
+  // Prune leaves alone what was used since the oldest build began that still runs.
+  closing.use(leases.hold([`build:${randomBytes(8).toString('hex')}`]));
   const content = openContentStore(store);
   const layers = createLayerStore({ store, content, leases });
   const imageStore = openImageStore(database);

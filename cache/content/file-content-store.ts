@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -35,7 +36,7 @@ export function openContentStore(store: Store): ContentStore {
     read: (digest, limit = READ_LIMIT) => readBlob(pathOf(digest), digest, limit),
     put(bytes) {
       const digest = digestOf(bytes);
-      if (size(digest) === bytes.length) return digest;
+      if (size(digest) === bytes.length && noteUse(pathOf(digest))) return digest;
       const temporary = store.temporaryPath();
       writeFileSync(temporary, bytes, { mode: 0o600, flag: 'wx' });
       renameSync(temporary, pathOf(digest));
@@ -57,6 +58,18 @@ export function openContentStore(store: Store): ContentStore {
     writer,
     delete: (digest) => rmSync(pathOf(digest), { force: true }),
   };
+}
+
+/** The time of a blob's last use is its mtime: see cache/prune. False where the blob is gone by now. */
+function noteUse(path: string): boolean {
+  try {
+    const now = new Date();
+    utimesSync(path, now, now);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return false;
+  }
 }
 
 type Expectation = { readonly digest: Digest; readonly size: number };

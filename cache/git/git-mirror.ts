@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, utimesSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { digestOfJson, hexOf } from '../../src/core/digest.ts';
 import { errnoOf } from '../../src/core/errors.ts';
@@ -34,6 +34,9 @@ export async function openGitMirror(
   try {
     const folder = `${store.folder('git')}/${name}`;
     if (!existsSync(folder)) await makeMirror(client, { folder, temporary: store.temporaryPath(), format });
+    // The time of its last use, for prune.
+    const now = new Date();
+    utimesSync(folder, now, now);
     return {
       folder,
       fetch: (wanted) => fetchObject(client, folder, wanted),

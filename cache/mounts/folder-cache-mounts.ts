@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, utimesSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { digestOfJson, hexOf } from '../../src/core/digest.ts';
 import { errnoOf } from '../../src/core/errors.ts';
@@ -59,6 +59,9 @@ async function openFolder(store: Store, { name, request, lease, signal }: Folder
   const folder = `${store.folder('mounts')}/${name}`;
   try {
     if (!existsSync(folder)) await makeFolder(store, folder, { request, signal });
+    // The time of its last use, for prune; what a step changes in it does not show here.
+    const now = new Date();
+    utimesSync(folder, now, now);
   } catch (error) {
     lease[Symbol.dispose]();
     throw error;

@@ -5,7 +5,7 @@ import { packKeyParts, unpackKeyParts } from './key-parts.ts';
 import type { CacheKey, CacheRecord, KeyPart, RecordStore } from './record-store.ts';
 
 /** How stale a record's time of last use may be, so that a hit seldom costs a write; in milliseconds. */
-const USE_RESOLUTION = 60 * 60 * 1000;
+export const USE_RESOLUTION = 60 * 60 * 1000;
 
 const LAYER_ID = /^[0-9a-f]{1,64}$/;
 
@@ -28,8 +28,7 @@ export function openRecordStore(database: Database): SqliteRecordStore {
     lookup(key) {
       const row = find('id, stack, precise_key, created_at, used_at', key);
       if (row === undefined) return undefined;
-      noteUse(database, row);
-      return recordOf(row);
+      return noteUse(database, row) ? recordOf(row) : undefined;
     },
     describe(stack) {
       const row: Row = database
@@ -72,10 +71,11 @@ function removeUnreferenced(database: Database, record: number): void {
     .run(record);
 }
 
-function noteUse(database: Database, row: NonNullable<Row>): void {
+/** False where prune was faster: a record that was used long ago is only safe from it once its use is noted. */
+function noteUse(database: Database, row: NonNullable<Row>): boolean {
   const now = Date.now();
-  if (Number(row.used_at) > now - USE_RESOLUTION) return;
-  database.statement('UPDATE records SET used_at = ? WHERE id = ?').run(now, Number(row.id));
+  if (Number(row.used_at) > now - USE_RESOLUTION) return true;
+  return database.statement('UPDATE records SET used_at = ? WHERE id = ?').run(now, Number(row.id)).changes > 0;
 }
 
 /** A row that does not have a record's form is no record. */

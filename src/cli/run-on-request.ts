@@ -16,6 +16,8 @@ export interface RequestScope {
   readonly operand: string;
   /** The last value of an option that is the command's own. */
   readonly ownOption: (name: string) => string | undefined;
+  /** All of its values. */
+  readonly ownOptions: (name: string) => readonly string[];
   /** Aborts when the process is asked to end. */
   readonly signal: AbortSignal;
   /** Does something that has progress, and shows it on standard error. */
@@ -49,6 +51,7 @@ export async function runOnRequest(
       operand: parsed.arguments.context,
       signal: interruption.signal,
       ownOption: (name) => parsed.arguments.options.get(name)?.at(-1),
+      ownOptions: (name) => parsed.arguments.options.get(name) ?? [],
       rendered: (work) => rendered(work, understood.settings, interruption.signal),
     });
   } catch (error) {
