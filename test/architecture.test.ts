@@ -24,6 +24,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'src/build.ts',
     'src/context-report.ts',
     'src/enter-failed-step.ts',
+    'src/images.ts',
     'src/prune.ts',
     'src/evaluate.ts',
     'src/graph.ts',

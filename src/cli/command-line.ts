@@ -10,6 +10,7 @@ Commands:
   graph     print the steps of a build without running any
   context   show what a build would see of its context
   doctor    tell how RUN steps can be run here, and what gains more
+  images    list the images in the store, or remove some
   prune     remove what nothing needs from the store
   shell     open a shell in a RUN step that failed
   version   print the version
@@ -18,7 +19,7 @@ Commands:
 slipway build --help lists the options of a build.
 `;
 
-const COMMANDS = ['build', 'graph', 'context', 'doctor', 'prune', 'shell', 'version', 'help'];
+const COMMANDS = ['build', 'graph', 'context', 'doctor', 'images', 'prune', 'shell', 'version', 'help'];
 
 /** Runs the command that the arguments name; resolves to the exit status of the process. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
@@ -32,6 +33,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
       return (await import('./context-command.ts')).runContextCommand(rest);
     case 'doctor':
       return (await import('./doctor-command.ts')).runDoctorCommand(rest);
+    case 'images':
+      return (await import('./images-command.ts')).runImagesCommand(rest);
     case 'prune':
       return (await import('./prune-command.ts')).runPruneCommand(rest);
     case 'shell':

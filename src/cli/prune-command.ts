@@ -13,8 +13,7 @@ import { print, type RequestScope, runOnRequest } from './run-on-request.ts';
 const PRUNE_COMMAND: CommandShape = {
   name: 'prune',
   description:
-    'Removes from the store what no build that runs is using: results, layers, cache mounts, downloads, failed steps. Images that have a\n' +
-    'name keep what they are made of, unless --all removes the names.',
+    'Removes from the store what no running build uses: results, layers, cache mounts, downloads, failed steps. Images keep what they are made of, unless --all removes them.',
   options: [
     { name: 'all', short: 'a', kind: 'switch', help: 'remove images too; not while a build is running' },
     { name: 'filter', kind: 'list', value: 'until=AGE', help: 'only what was not used for so long: until=24h' },

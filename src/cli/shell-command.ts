@@ -10,7 +10,7 @@ const TAKEN = ['allow', 'debug', 'isolation', 'oci-runtime', 'root'];
 const SHELL_COMMAND: CommandShape = {
   name: 'shell',
   description:
-    'Opens a shell in a RUN step that failed: in its files, environment, user and mounts, without secrets, ssh agents and build contexts.\n' +
+    'Opens a shell in a RUN step that failed: in its files, environment, user and mounts, without secrets, ssh agents and build contexts. ' +
     'STEP is the id of a failed step, or @last, which is the default. What the shell changes is thrown away.',
   options: BUILD_OPTIONS.filter(({ name }) => TAKEN.includes(name)),
   operand: { name: 'STEP', otherwise: '@last' },

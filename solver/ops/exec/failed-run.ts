@@ -29,15 +29,19 @@ export async function afterFailedRun(error: unknown, run: FailedRun, failures: F
   if (!(error instanceof SlipwayError) || error.exitCode === undefined) return error;
   const { keep, lendTerminal } = failures;
   if (run.context.signal.aborted || (keep === 0 && lendTerminal === undefined)) return error;
+  const hints: string[] = [];
   try {
     const stack = [...run.root, await run.layer.commit()];
-    if (keep > 0) await save(run, stack, failures);
+    if (keep > 0) {
+      await save(run, stack, failures);
+      hints.push('slipway shell @last opens a shell where it failed');
+    }
     if (lendTerminal !== undefined) await lendTerminal(error, () => enter(run, stack));
   } catch (problem) {
     // What the user has to know first is why the step failed.
-    return withHint(error, `what it left could not be kept or entered: ${String((problem as Error).message)}`);
+    hints.push(`what it left could not be kept or entered: ${problem instanceof Error ? problem.message : problem}`);
   }
-  return keep === 0 ? error : withHint(error, 'slipway shell @last opens a shell where it failed');
+  return hints.length === 0 ? error : withHint(error, hints.join('; '));
 }
 
 async function save(run: FailedRun, stack: LayerStack, { store, keep }: FailureServices): Promise<void> {
