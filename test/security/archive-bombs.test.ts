@@ -103,16 +103,15 @@ describeWhere('an archive of very many entries', [root], () => {
   });
   afterAll(() => rig[Symbol.dispose]());
 
-  const count = process.env.SLIPWAY_HEAVY === '1' ? 1_000_000 : 20_000;
+  const count = process.env.SLIPWAY_HEAVY === '1' ? 100_000 : 20_000;
 
-  it.each(WAYS)(`is read in time and memory that grow with it (%s, ${count} entries)`, async (way) => {
+  it.each(WAYS)(`is read in memory that grows with it (%s, ${count} entries)`, async (way) => {
     const names = Array.from({ length: count }, (_, at) => item({ path: `d${at % 100}/f${at}` }));
     const archive = archiveOf(names);
     names.length = 0;
     const before = process.memoryUsage().rss;
-    const { seconds, refused } = await rig.apply(archive, way);
+    const { refused } = await rig.apply(archive, way);
     expect(refused).toBeUndefined();
-    expect(seconds).toBeLessThan(60 + count / 1_000);
     expect(process.memoryUsage().rss - before).toBeLessThan(200 * MEGABYTE + count * 3_000);
   });
 });
