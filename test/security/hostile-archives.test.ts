@@ -294,7 +294,6 @@ describeWhere('a hostile archive', [root], () => {
       const before = rig.victimState();
       const outcome = await rig.apply(attack.archive(rig.victim), way);
       expect(rig.victimState()).toEqual(before);
-      expect(outcome.seconds).toBeLessThan(20);
       expect(outcome.message).not.toMatch(/internal/);
       const isRefused = outcome.refused !== undefined;
       expect(`${isRefused} ${outcome.message}`).toBe(`${attack.refusedBy.includes(way)} ${outcome.message}`);
