@@ -90,7 +90,8 @@ export interface LayerStore {
   mount(stack: LayerStack, signal: AbortSignal): Promise<MountedStack>;
   /**
    * The files that the stack makes, whiteouts applied; what must be fetched or unpacked for that is done before it resolves. Where
-   * bytes lie (`contentPath`) stays true after it was disposed, while the store is open and nobody prunes.
+   * bytes lie (`contentPath`) stays true after it was disposed, while the store is open and a lease `build:…` is held: of what a build
+   * that runs may have used, prune removes nothing.
    */
   view(stack: LayerStack, signal: AbortSignal): Promise<FileTree & Disposable>;
   /** The files of one layer alone as entries, for exporters and conversions. */

@@ -29,6 +29,10 @@ export async function afterFailedRun(error: unknown, run: FailedRun, failures: F
   if (!(error instanceof SlipwayError) || error.exitCode === undefined) return error;
   const { keep, lendTerminal } = failures;
   if (run.context.signal.aborted || (keep === 0 && lendTerminal === undefined)) return error;
+  const executor = await run.request.services.executor();
+  // There would be no way into what is kept, which may lack what the step wrote, too.
+  if (executor.runInTerminal === undefined)
+    return lendTerminal === undefined ? error : withHint(error, `isolation ${executor.name} opens no shells`);
   const hints: string[] = [];
   try {
     const stack = [...run.root, await run.layer.commit()];
