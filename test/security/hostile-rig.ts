@@ -27,7 +27,6 @@ export interface Outcome {
   readonly message: string;
   /** Paths below the archive's place, with type and mode. */
   readonly files: readonly string[];
-  readonly seconds: number;
 }
 
 /** A folder with a store, and beside it a victim that no build may touch or see. */
@@ -76,16 +75,14 @@ async function applyBy(folder: string, { archive, way, store }: Application): Pr
     ],
     ...requestFor(way, archive, { folder, context }),
   } as const;
-  const start = performance.now();
-  const seconds = () => (performance.now() - start) / 1000;
   try {
     await build(request);
     const files = listing(`${output}/in`);
     for (const file of contentsBelow(output)) if (file.includes(SECRET)) throw new Error(`${way}: the secret got out`);
-    return { files, message: '', seconds: seconds() };
+    return { files, message: '' };
   } catch (error) {
     if (!(error instanceof SlipwayError)) throw error;
-    return { refused: error.code, message: error.message, files: [], seconds: seconds() };
+    return { refused: error.code, message: error.message, files: [] };
   }
 }
 
