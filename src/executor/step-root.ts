@@ -44,11 +44,24 @@ export function mountRoot(
 
 function placeMount(view: FileTree, { target, kind, mount }: WantedMount): PlacedMount {
   const path = placeOf(view, target);
+  if (mount === undefined) refuseReplaced(view, target);
   if (mount?.type !== 'tmpfs') return { path, kind, ...(mount === undefined ? {} : { mount }) };
   // As in BuildKit: a folder's mode stays when memory is mounted over it, and a new one is everybody's.
   const covered = view.lstat(path);
   const mode = covered?.type === 'dir' ? covered.mode : 0o1777;
   return { path, kind, mode, mount: { ...mount, options: [...mount.options, `mode=${mode.toString(8)}`] } };
+}
+
+/**
+ * A symlink or file of the image in the place of /dev, /proc or /sys: runtimes make devices and links through it, also outside of the root
+ * (CVE-2026-41579), and a procfs elsewhere is without its masks (CVE-2023-28642). What is deeper lies in mounts of the kernel.
+ */
+function refuseReplaced(view: FileTree, target: string): void {
+  const entry = target.lastIndexOf('/') === 0 ? view.lstat(toBytePath(target)) : undefined;
+  if (entry === undefined || entry.type === 'dir') return;
+  throw new SlipwayError('SLIPWAY_RUN_ROOT_INVALID', `no step runs in this image: its ${target} is a ${entry.type}`, {
+    hint: `${target} must be a folder, or missing, where the kernel's is mounted`,
+  });
 }
 
 function placeOf(view: FileTree, target: string): BytePath {
