@@ -9,6 +9,7 @@ import type { BuildContext } from './context/build-context.ts';
 import { contextEpoch } from './context/context-epoch.ts';
 import { openFolderContext } from './context/folder-context.ts';
 import { openBuildInput } from './context/open-build-input.ts';
+import { firstFailure } from './core/errors.ts';
 import { formatPlatform, parsePlatform } from './core/platform.ts';
 import type { ProgressEvent, ProgressSink } from './core/progress.ts';
 import { withDiskFull } from './disk-full.ts';
@@ -43,7 +44,7 @@ export async function build(request: BuildRequest, options: BuildOptions = {}): 
     return built;
   } catch (error) {
     if (signal.aborted) outcome = 'cancelled';
-    throw withDiskFull(error, request.root);
+    throw withDiskFull(firstFailure(error), request.root);
   } finally {
     progress.emit({ type: 'build-finished', at: Date.now(), outcome });
   }
