@@ -21,13 +21,32 @@ export function openDatabase(path: string): Database {
   const connection = new DatabaseSync(path, { timeout: BUSY_TIMEOUT });
   try {
     const version = schemaVersion(connection, path);
-    connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+    whileBusy(() => connection.exec('PRAGMA journal_mode = WAL'));
+    connection.exec('PRAGMA synchronous = NORMAL');
     const database = wrap(connection);
     if (version < SCHEMA_STEPS.length) migrate(connection, database, path);
     return database;
   } catch (error) {
     connection.close();
     throw error;
+  }
+}
+
+const SQLITE_BUSY = 5;
+const BUSY_PAUSE_MS = 5;
+
+/** Tries again while another process makes the same database: for the change to WAL, SQLite does not wait by itself. */
+function whileBusy(attempt: () => void): void {
+  const deadline = Date.now() + BUSY_TIMEOUT;
+  for (;;) {
+    try {
+      attempt();
+      return;
+    } catch (error) {
+      const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined;
+      if (code !== SQLITE_BUSY || Date.now() > deadline) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BUSY_PAUSE_MS);
+    }
   }
 }
 

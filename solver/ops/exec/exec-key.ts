@@ -34,11 +34,12 @@ function inputKey(
   };
 }
 
-/** A mount as the command sees it: of a cache neither which one it is nor how it is shared. */
+/** A mount as the command sees it. The cache that a target has by default goes without saying, as in BuildKit (checkShouldClearCacheOpts). */
 function shapeOf(mount: ExecMount): unknown {
   if (mount.type !== 'cache') return mount;
-  const { type, target, input, source, readonly } = mount;
-  return { type, target, input, source, readonly };
+  const { type, target, input, source, readonly, id, sharing } = mount;
+  const isDefault = id === target && sharing === 'shared';
+  return { type, target, input, source, readonly, ...(isDefault ? {} : { id, sharing }) };
 }
 
 function partsOf(op: ExecOp): KeyPart[] {
