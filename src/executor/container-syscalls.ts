@@ -5,8 +5,8 @@ import { loadKoffi } from '../core/load-koffi.ts';
 export interface ContainerSyscalls {
   /**
    * A descriptor (O_PATH, close-on-exec) of `path` below the folder `root`, resolved by the kernel as a process chrooted to `root`
-   * would resolve it, whatever others rename meanwhile (openat2(2), RESOLVE_IN_ROOT). The caller closes it. Throws EAGAIN only where
-   * renames somewhere on the machine disturb every one of many attempts.
+   * would resolve it, whatever others rename meanwhile (openat2(2), RESOLVE_IN_ROOT). The caller closes it. Throws EAGAIN or EXDEV only where
+   * renames disturb every one of many attempts.
    */
   openInRoot(root: string, path: Uint8Array): number;
   /** A descriptor of an empty file in memory, close-on-exec. */
@@ -28,6 +28,8 @@ const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
 /** The kernel gives up on a path with `..` when anything at all is renamed meanwhile. */
 const OPEN_ATTEMPTS = 1000;
+/** A folder on the way was renamed, anywhere (EAGAIN) or out of the root (EXDEV), while the path was resolved. */
+const DISTURBED: ReadonlySet<number> = new Set([constants.errno.EAGAIN, constants.errno.EXDEV]);
 const FSCONFIG = { setFlag: 0, setString: 1, create: 6 } as const;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
 const MFD_CLOEXEC = 1;
@@ -67,7 +69,7 @@ function load(): ContainerSyscalls {
   const openBelow = (folder: number, name: Uint8Array, how: Uint8Array): number => {
     for (let attempt = 1; ; attempt++) {
       const fd = openat2(SYSCALL.openat2, folder, name, how, how.length);
-      if (fd >= 0 || koffi.errno() !== constants.errno.EAGAIN || attempt === OPEN_ATTEMPTS) return fd;
+      if (fd >= 0 || attempt === OPEN_ATTEMPTS || !DISTURBED.has(koffi.errno())) return fd;
     }
   };
 
