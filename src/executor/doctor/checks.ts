@@ -128,9 +128,10 @@ function libseccomp({ hasLibseccomp }: MachineFacts): Check {
 function network({ programs, hasTun }: MachineFacts): Check {
   const tool = programs.pasta ?? programs.slirp4netns;
   if (tool !== undefined && hasTun) return { name: 'network', state: 'ok', found: tool };
-  const found = tool === undefined ? 'neither pasta nor slirp4netns' : '/dev/net/tun cannot be opened';
+  const found =
+    tool === undefined ? 'neither slirp4netns nor a pasta of 2024 or later' : '/dev/net/tun cannot be opened';
   const fix =
-    tool === undefined ? installation('passt') : 'docker run --device /dev/net/tun, or modprobe tun on a machine';
+    tool === undefined ? installation('slirp4netns') : 'docker run --device /dev/net/tun, or modprobe tun on a machine';
   return { name: 'network', state: 'missing', found, effect: "a network of their own: steps use the builder's", fix };
 }
 

@@ -14,7 +14,7 @@ export interface MachineFacts {
   readonly sysctls: Readonly<Record<string, string>>;
   /** Whether the namespaces of a container can be made: for root at once, for others in a user namespace. `error`: why not. */
   readonly namespaces: { readonly work: true } | { readonly work: false; readonly error: string };
-  /** Absolute paths of the programs that were found. */
+  /** Absolute paths of the programs that were found; a pasta that is too old to be used is none. */
   readonly programs: Readonly<Partial<Record<ProgramName, string>>>;
   /** First lines of `--version`. */
   readonly runtimes: readonly { readonly name: string; readonly path: string; readonly version: string }[];

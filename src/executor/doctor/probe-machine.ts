@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { errnoOf } from '../../core/errors.ts';
 import { inUserNamespace } from '../../core/user-namespace.ts';
 import { capabilitiesOf } from '../capabilities.ts';
+import { isUsablePasta } from '../network/network-tool.ts';
 import { findProgram } from '../oci-runtime.ts';
 import { seccompLibraryVersion } from '../seccomp/compile-filter.ts';
 import { parseRanges } from '../subordinate-ids.ts';
@@ -36,7 +37,7 @@ export function probeMachine(env: Environment, store: string): MachineFacts {
   const programs = Object.fromEntries(
     PROGRAMS.flatMap((name) => {
       const path = findProgram(name, env);
-      return path === undefined ? [] : [[name, path]];
+      return path === undefined || (name === 'pasta' && !isUsablePasta(path)) ? [] : [[name, path]];
     }),
   );
   return {

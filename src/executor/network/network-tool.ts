@@ -21,7 +21,7 @@ export function findNetworkTool(
 ): NetworkTool | { readonly missing: string } {
   const [pasta, slirp] = [findProgram('pasta', env), findProgram('slirp4netns', env)];
   const tools: readonly NetworkTool[] = [
-    ...(pasta !== undefined && pastaDate(pasta) >= OLDEST_PASTA ? [{ name: 'pasta', path: pasta } as const] : []),
+    ...(pasta !== undefined && isUsablePasta(pasta) ? [{ name: 'pasta', path: pasta } as const] : []),
     ...(slirp === undefined ? [] : [{ name: 'slirp4netns', path: slirp } as const]),
   ];
   const [tool] = tools;
@@ -34,6 +34,11 @@ export function findNetworkTool(
     };
   const problem = tunProblem();
   return problem === undefined ? tool : { missing: problem };
+}
+
+/** Whether a pasta is young enough to be trusted with connections. */
+export function isUsablePasta(path: string): boolean {
+  return pastaDate(path) >= OLDEST_PASTA;
 }
 
 /** The date in a pasta's version (`2024_09_06.6b38f07`, `0.0~git20240906.6b38f07-1`), which old ones may not say; without separators. */
