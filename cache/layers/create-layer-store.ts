@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import type { FileTree } from '../../src/core/file-tree.ts';
 import type { ContentStore } from '../content/content-store.ts';
 import type { Lease, Leases } from '../leases.ts';
+import { USE_RESOLUTION } from '../records/sqlite-record-store.ts';
 import type { Store } from '../store.ts';
 import { ensureBlob } from './layer-blobs.ts';
 import { fetchPulled, type LayerContext, lazyOverlayPrefix, newLayerId, pulledLayerId } from './layer-context.ts';
@@ -39,6 +40,9 @@ export function createLayerStore({ store, content, leases }: LayerStoreParts): L
     addBlob(descriptor, diffId, source) {
       const layer = pulledLayerId(diffId);
       context.sources.set(layer, source);
+      // What was used a moment ago is safe from prune while its user lives; what was not has to be held before it is looked for.
+      const createdAt = context.table.createdAt(layer);
+      if (createdAt !== undefined && createdAt < Date.now() - USE_RESOLUTION) hold([layer]);
       context.table.add(layer, descriptor);
       return layer;
     },

@@ -4,11 +4,12 @@ import { errnoOf } from '../../src/core/errors.ts';
 import type { ContentStore } from '../content/content-store.ts';
 import type { Database } from '../database.ts';
 import type { ImageStore } from '../images/image-store.ts';
+import { referencedBlobs } from '../images/referenced-blobs.ts';
 import type { Leases } from '../leases.ts';
 import type { Store } from '../store.ts';
 import { diskUsage } from './disk-usage.ts';
 import { type Forgotten, forget, removeRecord } from './forget.ts';
-import { blobPath, type PruneItem, takeInventory } from './inventory.ts';
+import { blobPath, layerBlobs, type PruneItem, takeInventory } from './inventory.ts';
 import { layerUses } from './layer-uses.ts';
 import { currentProtection, type Protection } from './protection.ts';
 
@@ -53,7 +54,7 @@ export function prune(parts: PruneParts, options: PruneOptions): PruneReport {
   const forgotten = store.database.transaction(() => forgetChosen(parts, chosen, options));
   const bytes =
     forgotten.folders.reduce((sum, name) => sum + removeAside(store, `${store.folder('layers')}/${name}`), 0) +
-    forgotten.blobs.reduce((sum, digest) => sum + removeBlob(store, digest, forgotten.at), 0);
+    removeBlobs(parts, forgotten.blobs, forgotten.at);
   const mounts = removeUnused(parts, chosen, 'mount');
   const repositories = removeUnused(parts, chosen, 'git');
   return {
@@ -128,14 +129,35 @@ function forgetOld(database: Database, unusedSince: number): number {
   return old.length;
 }
 
-/** By ctime, which writing, renaming and noting a use all set: what has a later one than `before` was wanted again meanwhile. */
-function removeBlob(store: Store, digest: Digest, before: number): number {
-  const path = blobPath(store, digest);
+/**
+ * Removes blobs that were forgotten before `before`, but for those that somebody knows again by now. In a transaction: whoever says that a
+ * layer exists, and then finds its blob, keeps it.
+ */
+function removeBlobs({ store, images, content }: PruneParts, digests: readonly Digest[], before: number): number {
+  if (digests.length === 0) return 0;
+  const aside = store.database.transaction(() => {
+    const known = layerBlobs(store).digests;
+    const named = referencedBlobs(images, content);
+    return digests.flatMap((digest) => {
+      if (known.has(digest) || named.has(digest)) return [];
+      const path = moveAside(store, blobPath(store, digest), before);
+      return path === undefined ? [] : [path];
+    });
+  });
+  return aside.reduce((sum, path) => {
+    const bytes = diskUsage(path);
+    rmSync(path, { force: true });
+    return sum + bytes;
+  }, 0);
+}
+
+/** By ctime, which writing, renaming and noting a use all set: what has a later one than `before` was wanted again meanwhile, and stays. */
+function moveAside(store: Store, path: string, before: number): string | undefined {
   const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (stat === undefined || stat.ctimeMs >= before) return 0;
-  const bytes = diskUsage(path);
-  rmSync(path, { force: true });
-  return bytes;
+  if (stat === undefined || stat.ctimeMs >= before) return undefined;
+  const aside = store.temporaryPath();
+  renameSync(path, aside);
+  return aside;
 }
 
 /** Folders that are used by one process at a time, or by several that say so. */

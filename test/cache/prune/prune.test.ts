@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ContentStore } from '../../../cache/content/content-store.ts';
 import { openContentStore } from '../../../cache/content/file-content-store.ts';
+import type { Database } from '../../../cache/database.ts';
 import { openFailedSteps } from '../../../cache/failed-steps/sqlite-failed-step-store.ts';
 import { type ImageStore, openImageStore } from '../../../cache/images/image-store.ts';
 import { createLayerStore } from '../../../cache/layers/create-layer-store.ts';
@@ -14,7 +15,7 @@ import type { CacheKey } from '../../../cache/records/record-store.ts';
 import { openRecordStore, type SqliteRecordStore } from '../../../cache/records/sqlite-record-store.ts';
 import { openStore, type Store } from '../../../cache/store.ts';
 import { MEDIA } from '../../../src/core/descriptor.ts';
-import { digestOf } from '../../../src/core/digest.ts';
+import { type DiffID, type Digest, digestOf } from '../../../src/core/digest.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
 const signal = new AbortController().signal;
@@ -101,6 +102,47 @@ describe('prune', () => {
     expect(run()).toMatchObject({ layers: 1 });
     expect(layers.isDurable([recent])).toBe(true);
     expect(layers.isDurable([old])).toBe(false);
+  });
+
+  /** A pulled layer's blob, in the store; the layer is looked for by this process. */
+  function pullLayer(text: string): { readonly digest: Digest; again(): void } {
+    const digest = content.put(Buffer.from(text));
+    const descriptor = { mediaType: MEDIA.ociLayer, digest, size: text.length };
+    const unreachable = { fetch: () => Promise.reject(new Error('internal: nothing is to be fetched')) };
+    const again = () => void layers.addBlob(descriptor, digest as unknown as DiffID, unreachable);
+    again();
+    return { digest, again };
+  }
+
+  it('leaves the blob of a layer that a build finds while it is being forgotten', async () => {
+    const { digest, again } = pullLayer('a pulled layer');
+    let count = 0;
+    const meanwhile: Database = {
+      ...store.database,
+      transaction: (work) => {
+        const result = store.database.transaction(work);
+        // The second is the one that forgets.
+        if (++count === 2) again();
+        return result;
+      },
+    };
+    prune(
+      { store: { ...store, database: meanwhile }, content, leases, images },
+      { images: 'keep', unusedSince: Number.POSITIVE_INFINITY },
+    );
+    expect(count).toBeGreaterThan(2);
+    expect(content.size(digest)).toBe('a pulled layer'.length);
+    expect(run()).toMatchObject({ blobs: 1 });
+    expect(content.size(digest)).toBeUndefined();
+  });
+
+  it('leaves a layer that was pulled long ago once a build has found it', () => {
+    const { digest, again } = pullLayer('an old layer');
+    store.database.statement('UPDATE layers SET created_at = ?').run(Date.now() - 2 * DAY);
+    using _build = leases.hold(['build:1']);
+    again();
+    expect(run()).toMatchObject({ layers: 0, blobs: 0 });
+    expect(content.size(digest)).toBe('an old layer'.length);
   });
 
   it('takes a lookup for a use', async () => {
