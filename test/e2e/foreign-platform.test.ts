@@ -1,42 +1,74 @@
 import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { containers, describeWhere, describeWherePossible, type Requirement, root } from '../rig/requirements.ts';
-import { openRig } from '../rig/slipway.ts';
+import { findProgram } from '../../src/executor/oci-runtime.ts';
+import {
+  containers,
+  describeWhere,
+  describeWherePossible,
+  ordinaryUser,
+  program,
+  type Requirement,
+  root,
+} from '../rig/requirements.ts';
+import { openRig, type Who } from '../rig/slipway.ts';
 
 /** A machine that this one is not, and a program for it that prints "hello". */
 const FOREIGN = process.arch === 'arm64' ? 'amd64' : 'arm64';
 const DOCKERFILE = 'FROM scratch\nCOPY hello /hello\nRUN ["/hello"]\n';
-const emulator = `/proc/sys/fs/binfmt_misc/qemu-${FOREIGN === 'arm64' ? 'aarch64' : 'x86_64'}`;
+const MACHINE = FOREIGN === 'arm64' ? 'aarch64' : 'x86_64';
+const TABLE = '/proc/sys/fs/binfmt_misc';
+const emulator = `${TABLE}/qemu-${MACHINE}`;
+const interpreter = `qemu-${MACHINE}-static`;
 
-const withEmulator: Requirement = () =>
-  existsSync(emulator) ? undefined : `${emulator} is not registered (qemu-user-static, binfmt-support)`;
-const withoutEmulator: Requirement = () => (existsSync(emulator) ? `${emulator} is registered` : undefined);
+const isNotRegistered: Requirement = () => (existsSync(emulator) ? `${emulator} is registered` : undefined);
 
-describeWhere('a RUN step of a foreign platform, without an emulator', [root, containers, withoutEmulator], () => {
-  it.each(['oci', 'native', 'chroot'])('is refused before it runs, by isolation %s', async (isolation) => {
-    const { status, stderr } = await buildHello(isolation);
-    expect(status).toBe(1);
-    expect(stderr).toMatch(/^error: cannot run \/hello: it is a program for \w+, .* \[SLIPWAY_PLATFORM_FOREIGN\]$/m);
-    expect(stderr).toMatch(/^hint: .*apt-get install -y qemu-user-static/m);
-  });
-});
+describeWherePossible(
+  'a RUN step of a foreign platform, without an emulator',
+  [root, containers, isNotRegistered],
+  () => {
+    it.each(['oci', 'native', 'chroot'])('is refused before it runs, by isolation %s', async (isolation) => {
+      const { status, stderr } = await buildHello('root', isolation);
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/^error: cannot run \/hello: it is a program for \w+, .* \[SLIPWAY_PLATFORM_FOREIGN\]$/m);
+      expect(stderr).toMatch(/^hint: .*apt-get install -y qemu-user-static/m);
+    });
+  },
+);
 
-describeWherePossible('a RUN step of a foreign platform, with an emulator', [root, containers, withEmulator], () => {
-  it.each(['oci', 'native', 'chroot'])('runs, by isolation %s', async (isolation) => {
-    const { status, stderr } = await buildHello(isolation);
+describeWhere('a RUN step of a foreign platform, with an emulator', [root, containers, program(interpreter)], () => {
+  const asUser = ordinaryUser() === undefined ? [{ who: 'ordinary user', isolation: 'oci' } as const] : [];
+  const asRoot = ['oci', 'native', 'chroot'].map((isolation) => ({ who: 'root', isolation }) as const);
+  const runs: readonly { who: Who; isolation: string }[] = [...asRoot, ...asUser];
+  it.each(runs)('runs as $who, by isolation $isolation', async ({ who, isolation }) => {
+    const { status, stderr } = await buildHello(who, isolation, withEmulator());
     expect(stderr).toMatch(/ hello$/m);
     expect(status).toBe(0);
   });
 });
 
-async function buildHello(isolation: string) {
-  using rig = openRig('root');
+/** Starts a command where the emulator is registered: in a mount namespace of its own, whose end undoes it. */
+function withEmulator(): string[] {
+  const mount = `[ -e ${TABLE}/register ] || mount -t binfmt_misc binfmt_misc ${TABLE}`;
+  const register = `[ -e ${emulator} ] || printf %s "$0" > ${TABLE}/register`;
+  return ['unshare', '--mount', 'sh', '-ec', `${mount}; ${register}; exec "$@"`, registration()];
+}
+
+/** As qemu-binfmt-conf.sh has it: 64 bits, little-endian, whatever its ABI, a program or a shared object; opened at once (`F`). */
+function registration(): string {
+  const machine = FOREIGN === 'arm64' ? '\\xb7\\x00' : '\\x3e\\x00';
+  const magic = `\\x7fELF\\x02\\x01\\x01${'\\x00'.repeat(9)}\\x02\\x00${machine}`;
+  const mask = `${'\\xff'.repeat(7)}\\x00${'\\xff'.repeat(8)}\\xfe\\xff\\xff\\xff`;
+  return `:qemu-${MACHINE}:M::${magic}:${mask}:${findProgram(interpreter, process.env)}:F`;
+}
+
+async function buildHello(who: Who, isolation: string, under: readonly string[] = []) {
+  using rig = openRig(who);
   const context = rig.context({ Dockerfile: DOCKERFILE, hello: FOREIGN === 'arm64' ? arm64Hello() : amd64Hello() });
   chmodSync(join(context, 'hello'), 0o755);
   const output = ['-o', `type=oci,dest=${rig.folder}/image.tar`];
   const options = ['--progress=plain', `--platform=linux/${FOREIGN}`, `--isolation=${isolation}`, ...output];
-  return await rig.run(['build', ...options, context]);
+  return await rig.run(['build', ...options, context], { under });
 }
 
 /** write(1, "hello\n", 6); exit(0) */
