@@ -227,9 +227,10 @@ export class VertexSolution {
   }
 
   async #parts(): Promise<readonly KeyPart[]> {
-    const parts = [...(await this.#map()).parts];
-    for (const digest of this.#contents.values()) parts.push(...(await digest).parts);
-    return parts;
+    const { parts } = await this.#map();
+    const contents = await Promise.all(this.#contents.values());
+    // One for every file: too many to be arguments.
+    return parts.concat(contents.flatMap((content) => content.parts));
   }
 
   #perform<T>(task: () => Promise<T>): Promise<T> {
