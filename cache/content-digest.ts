@@ -131,6 +131,7 @@ function digestEntry(tree: FileTree, path: BytePath, { known, buffer, stat, entr
     isPlain: entry.host !== undefined && (entry.xattrs?.size ?? 0) === 0,
   };
   if (facts.isPlain) state.isPlain = true;
+  if (isFile) state.digest = facts.digest;
   if (remembered === undefined || remembered.isPlain !== facts.isPlain) known.note(file, facts);
   return facts.digest;
 }

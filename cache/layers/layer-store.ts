@@ -15,8 +15,8 @@ export type LayerId = string & { readonly __layerId: never };
 /** Change sets, lowest first; the empty stack is scratch. What every vertex of the solver results in. */
 export type LayerStack = readonly LayerId[];
 
-/** Which file it is, however it is called. */
-export type Inode = Pick<HostState, 'dev' | 'ino'>;
+/** Which file it is, however it is called, and the digest of its bytes where that is known. */
+export type Inode = Pick<HostState, 'dev' | 'ino' | 'digest'>;
 
 /** Where the bytes of a file in a tree layer come from. */
 export type TreeContent =

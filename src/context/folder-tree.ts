@@ -191,6 +191,7 @@ class HostEntry implements FileEntry, HostState {
   readonly mtimeMs: number;
   readonly ctimeMs: number;
   isPlain = false;
+  digest: string | undefined = undefined;
   readonly #path: BytePath;
   readonly #readXattrs: (path: BytePath) => ReadonlyMap<string, string>;
   #xattrs: ReadonlyMap<string, string> | undefined;

@@ -36,6 +36,8 @@ export interface HostState {
   readonly ctimeMs: number;
   /** Set by whoever knows that the file has no extended attributes in this state: they need not be read then. */
   isPlain: boolean;
+  /** Set by whoever read a regular file's bytes in this state, or knows who did: their SHA-256, 64 hex digits. */
+  digest?: string | undefined;
 }
 
 /**
