@@ -1,14 +1,14 @@
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ContextServices } from '../../src/context/build-context.ts';
 import { type BytePath, displayPath } from '../../src/core/byte-path.ts';
 import type { FileTree } from '../../src/core/file-tree.ts';
 import { silentProgress } from '../../src/core/progress.ts';
+import { temporaryFolder } from '../rig/temporary-folder.ts';
 
 /** A new folder with these files: text, or `-> target` for a symlink; a name that ends in a slash is an empty folder. */
 export function folderOf(files: Readonly<Record<string, string>>): string {
-  const folder = mkdtempSync(join(tmpdir(), 'slipway-context-'));
+  const folder = temporaryFolder('context');
   for (const [name, text] of Object.entries(files)) {
     const path = join(folder, name);
     mkdirSync(name.endsWith('/') ? path : dirname(path), { recursive: true });
@@ -29,7 +29,7 @@ export function pathsOf(tree: FileTree, folder = '/' as BytePath): string[] {
 
 /** Services with a temporary folder of their own, and answers by URL. */
 export function contextServices(answers: Readonly<Record<string, Uint8Array | number>> = {}): ContextServices {
-  const folder = mkdtempSync(join(tmpdir(), 'slipway-context-tmp-'));
+  const folder = temporaryFolder('context-tmp');
   let count = 0;
   const respond = async (url: string | URL | Request) => {
     const answer = answers[String(url)];

@@ -15,6 +15,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type GitRig, openGitRig } from '../rig/git-repositories.ts';
 import { type GitServer, startGitServer, type TestRepository } from '../rig/git-server.ts';
 import { close, listen } from '../rig/local-server.ts';
+import { temporaryFolder } from '../rig/temporary-folder.ts';
 
 let server: GitServer;
 let rig: GitRig;
@@ -26,7 +27,7 @@ beforeEach(async () => {
   server = await startGitServer();
   rig = openGitRig();
   repository = server.repository('app');
-  pwned = join(realpathSync(mkdtempSync(join(tmpdir(), 'slipway-pwned-'))), 'pwned');
+  pwned = join(realpathSync(temporaryFolder('pwned')), 'pwned');
 });
 
 afterEach(async () => {

@@ -1,5 +1,4 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openContentStore } from '../../../cache/content/file-content-store.ts';
@@ -15,6 +14,7 @@ import type { GitOp } from '../../../solver/vertex.ts';
 import { toBytePath } from '../../../src/core/byte-path.ts';
 import { silentProgress } from '../../../src/core/progress.ts';
 import { type GitServer, startGitServer, type TestRepository } from '../../rig/git-server.ts';
+import { temporaryFolder } from '../../rig/temporary-folder.ts';
 
 const CONTEXT: OpContext = { signal: new AbortController().signal, progress: silentProgress, stepId: '1' };
 
@@ -25,7 +25,7 @@ let store: Store;
 beforeEach(async () => {
   server = await startGitServer();
   repository = server.repository('app');
-  store = openStore(mkdtempSync(join(tmpdir(), 'slipway-git-op-')));
+  store = openStore(temporaryFolder('git-op'));
 });
 
 afterEach(async () => {
@@ -104,7 +104,7 @@ test('a pinned commit is fetched as such, whatever its ref has become', async ()
 
 test('over ssh, the agent that was lent is used and no key of the machine; new hosts are remembered in the store', async () => {
   repository.commit({ a: '1' });
-  const bin = mkdtempSync(join(tmpdir(), 'slipway-ssh-'));
+  const bin = temporaryFolder('ssh');
   writeFileSync(
     join(bin, 'ssh'),
     `#!/bin/sh\nprintf '%s\\n' "$SSH_AUTH_SOCK" "$@" > ${bin}/args\nexec git-upload-pack ${repository.bare}\n`,
@@ -126,7 +126,7 @@ test('over ssh, the agent that was lent is used and no key of the machine; new h
 });
 
 test('without git on the machine, the error says so', async () => {
-  const empty = mkdtempSync(join(tmpdir(), 'slipway-no-git-'));
+  const empty = temporaryFolder('no-git');
   expect(existsSync(join(empty, 'git'))).toBe(false);
   await expect(gitOp({}, { PATH: empty }).keyOf()).rejects.toMatchObject({ code: 'SLIPWAY_GIT_MISSING' });
 });

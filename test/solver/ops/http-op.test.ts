@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openContentStore } from '../../../cache/content/file-content-store.ts';
 import { openDownloadStore } from '../../../cache/downloads/download-store.ts';
@@ -16,6 +14,7 @@ import type { HttpOp } from '../../../solver/vertex.ts';
 import { displayPath } from '../../../src/core/byte-path.ts';
 import { digestOf } from '../../../src/core/digest.ts';
 import { type ProgressEvent, silentProgress } from '../../../src/core/progress.ts';
+import { temporaryFolder } from '../../rig/temporary-folder.ts';
 
 const CONTEXT: OpContext = { signal: new AbortController().signal, progress: silentProgress, stepId: '1' };
 
@@ -26,7 +25,7 @@ let requests: IncomingMessage[];
 let answer: (request: IncomingMessage, response: ServerResponse) => void;
 
 beforeEach(async () => {
-  store = openStore(mkdtempSync(join(tmpdir(), 'slipway-http-')));
+  store = openStore(temporaryFolder('http'));
   requests = [];
   answer = (_request, response) => response.end('bytes');
   server = createServer((request, response) => {

@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
@@ -9,6 +8,7 @@ import { hostPath, toBytePath } from '../../../../src/core/byte-path.ts';
 import type { FileTree } from '../../../../src/core/file-tree.ts';
 import { compileIgnorePatterns } from '../../../../src/core/ignore-patterns.ts';
 import { type TarSketch, tarOf } from '../../../rig/tar.ts';
+import { temporaryFolder } from '../../../rig/temporary-folder.ts';
 import { memoryTree } from './memory-tree.ts';
 import { copyAction, layerOf } from './rig.ts';
 
@@ -16,7 +16,7 @@ const EMPTY = memoryTree({});
 
 /** ADD of a file with these bytes to `destination`; content is shown as the bytes that were kept. */
 async function added(bytes: Uint8Array, destination: string, root: FileTree = EMPTY, user?: string) {
-  const folder = mkdtempSync(join(tmpdir(), 'slipway-add-'));
+  const folder = temporaryFolder('add');
   writeFileSync(join(folder, 'a.tar'), bytes);
   const source = openFolderTree(toBytePath(folder), compileIgnorePatterns([], '.dockerignore'));
   const action = copyAction('/a.tar', destination, {
