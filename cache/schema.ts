@@ -93,4 +93,16 @@ export const SCHEMA_STEPS: readonly string[] = [
   // Of the blob's descriptor, JSON: what estargz says of its table of contents.
   'ALTER TABLE layer_blobs ADD COLUMN annotations TEXT;',
   FAILED_STEP_TABLES,
+  // Members by what they are made from, with what shows that they are whole. "key" and "checksum": see layers/member-keys.ts, member-table.ts.
+  `
+  DROP TABLE layer_members;
+  CREATE TABLE layer_members (
+    key BLOB PRIMARY KEY,
+    blob TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    tar_size INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

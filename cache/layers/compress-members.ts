@@ -1,32 +1,11 @@
-import { constants, gzip, zstdCompress } from 'node:zlib';
-import type { TarItem } from '../tar/tar-writer.ts';
-import { tarSizeOf } from '../tar/tar-writer.ts';
+import { constants, gunzip, gzip, gzipSync, zstdCompress, zstdDecompress } from 'node:zlib';
 import type { MemberCompression } from './compression.ts';
+import type { Member } from './member-table.ts';
 
-/** Bytes of tar that become one member: none ends before `floor` but where a file is so large that it has its own, none is above `ceiling`. */
-export const MEMBER = { floor: 256 * 1024, spread: 256 * 1024, ceiling: 1024 * 1024 } as const;
-const OWN_MEMBER = MEMBER.ceiling / 2;
-const SMALLEST = 32 * 1024;
-
-/**
- * Whether a member ends before this entry. Decided by the entry's path and size alone once the floor is reached, so that a change
- * elsewhere in the tar moves no cut but the ones next to it, and all other members are found compressed already. The larger an
- * entry, the likelier a cut before it.
- */
-export function cutBefore({ entry }: TarItem, memberBytes: number): boolean {
-  const size = tarSizeOf(entry);
-  if (size >= OWN_MEMBER) return memberBytes >= SMALLEST;
-  if (memberBytes + size > MEMBER.ceiling) return true;
-  return memberBytes >= MEMBER.floor && fractionOf(entry.path) < size / MEMBER.spread;
-}
-
-/** A number in [0, 1) that follows from the path: FNV-1a, mixed so that paths that differ only at their end are far apart. */
-function fractionOf(path: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < path.length; index++) hash = Math.imul(hash ^ path.charCodeAt(index), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-  return ((hash ^ (hash >>> 13)) >>> 0) / 2 ** 32;
-}
+/** Less than this is compressed at once: handing it to a thread takes longer. */
+const TINY = 4 * 1024;
+/** As small as the bytes allow, because setting up the compressor takes longer than compressing so few: 4 KiB of window, a table to fit. */
+const TINY_WINDOW = { windowBits: 12, memLevel: 6 } as const;
 
 /**
  * Compresses bytes as a zstd frame or as gzip members, on the threads of the pool. The same bytes give the same members. What gzip
@@ -34,6 +13,7 @@ function fractionOf(path: string): number {
  */
 export async function compressMember(bytes: Uint8Array, { type, level }: MemberCompression): Promise<Buffer> {
   if (type === 'zstd') return compressPiece(bytes, { type, level });
+  if (bytes.length <= TINY) return gzipSync(bytes, { level, ...TINY_WINDOW });
   const pieces = await Promise.all(
     denseRuns(bytes).map(async ({ start, end, isDense }) => {
       const piece = bytes.subarray(start, end);
@@ -42,6 +22,21 @@ export async function compressMember(bytes: Uint8Array, { type, level }: MemberC
     }),
   );
   return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
+}
+
+/** The tar bytes of a member, made on the threads of the pool. Fails where they are not as many as they should be. */
+export function decompressMember({ compressed, tarBytes }: Member, { type }: MemberCompression): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const done = (error: Error | null, tar: Buffer) => {
+      if (error !== null) reject(error);
+      else if (tar.length === tarBytes) resolve(tar);
+      else reject(new Error(`internal: a member has ${tar.length} bytes, expected ${tarBytes}`));
+    };
+    // More than enough room: one piece of work for the pool.
+    const options = { chunkSize: tarBytes + 1024, maxOutputLength: tarBytes };
+    if (type === 'gzip') gunzip(compressed, options, done);
+    else zstdDecompress(compressed, options, done);
+  });
 }
 
 function compressPiece(bytes: Uint8Array, { type, level }: MemberCompression): Promise<Buffer> {

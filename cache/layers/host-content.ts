@@ -32,10 +32,10 @@ export function openHostFile(file: HostFile): number {
 /** `SLIPWAY_CONTEXT_CHANGED` where the open file is not as it was seen. */
 export function checkUnchanged(descriptor: number, file: HostFile): void {
   const stats = fstatSync(descriptor);
-  if (!stats.isFile() || stats.size !== file.size || stats.mtimeMs !== file.mtimeMs) throw changed(file);
+  if (!stats.isFile() || stats.size !== file.size || stats.mtimeMs !== file.mtimeMs) throw hostFileChanged(file);
   // Whoever may write to a folder on the way may have made the path lead to a file that the user can read and they cannot.
   if (file.inode !== undefined && (stats.ino !== file.inode.ino || deviceOf(stats.dev) !== file.inode.dev))
-    throw changed(file);
+    throw hostFileChanged(file);
 }
 
 /** The file's bytes for an archive, checked before the first and after the last. */
@@ -45,7 +45,7 @@ export function openHostContent(file: HostFile): TarContent {
   return {
     read(into) {
       const read = readSync(descriptor, into, 0, into.length, null);
-      if (read === 0) throw changed(file);
+      if (read === 0) throw hostFileChanged(file);
       left -= read;
       // A small file came in one call; over a longer time somebody may have written to it.
       if (left === 0 && read < file.size) checkUnchanged(descriptor, file);
@@ -63,7 +63,8 @@ function openRegular(file: HostFile): number {
     return openSync(hostPath(file.path), FLAGS);
   } catch (error) {
     const errno = errnoOf(error);
-    if (errno === 'ENOENT' || errno === 'ELOOP' || errno === 'ENOTDIR' || errno === 'ENXIO') throw changed(file, error);
+    if (errno === 'ENOENT' || errno === 'ELOOP' || errno === 'ENOTDIR' || errno === 'ENXIO')
+      throw hostFileChanged(file, error);
     if (errno !== 'EACCES' && errno !== 'EPERM') throw error;
     throw new SlipwayError('SLIPWAY_CONTEXT_UNREADABLE', `cannot read ${displayPath(file.path)}: permission denied`, {
       hint: 'make the file readable, or exclude it with .dockerignore',
@@ -72,7 +73,8 @@ function openRegular(file: HostFile): number {
   }
 }
 
-function changed(file: HostFile, cause?: unknown): SlipwayError {
+/** `SLIPWAY_CONTEXT_CHANGED` */
+export function hostFileChanged(file: HostFile, cause?: unknown): SlipwayError {
   return new SlipwayError(
     'SLIPWAY_CONTEXT_CHANGED',
     `${displayPath(file.path)} changed while the build was reading it: expected a regular file of ${file.size} bytes as it was seen first`,

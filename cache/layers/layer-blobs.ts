@@ -96,7 +96,7 @@ async function makeBlob(
     import('./write-blob.ts'),
     import('./member-table.ts'),
   ]);
-  const members = openMemberTable(context.store.database, context.content);
+  using members = openMemberTable(context.store.database, context.content);
   const target = { content: context.content, members, form, signal };
   if (from === undefined) {
     const [{ layerItems }, { mtimesAbove }] = await Promise.all([

@@ -1,13 +1,20 @@
+import { hash } from 'node:crypto';
 import { type BytePath, displayPath } from '../../src/core/byte-path.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
 import type { FileEntry } from '../../src/core/file-tree.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
 import type { TarContent, TarItem } from '../tar/tar-writer.ts';
-import { openHostContent } from './host-content.ts';
+import { type HostFile, openHostContent } from './host-content.ts';
 import { sortKey } from './layer-path.ts';
 import type { TreeContent, TreeEntry } from './layer-store.ts';
 import { isLayerXattr } from './overlay-format.ts';
 import { OPAQUE_NAME, WHITEOUT_PREFIX } from './whiteout-names.ts';
+
+/** An item of a layer's archive. */
+export interface LayerItem extends TarItem {
+  /** Of a file whose bytes' SHA-256 (64 hex digits) is known without reading it; `file` where others could write to it meanwhile. */
+  readonly known?: { readonly digest: string; readonly file?: HostFile };
+}
 
 type Present = Extract<TreeEntry['change'], { kind: 'present' }>;
 
@@ -16,7 +23,7 @@ type Present = Extract<TreeEntry['change'], { kind: 'present' }>;
  * it is made from: parents before children, in each folder the whiteouts first, then names by their bytes. Of several names of one
  * inode the first in this order has the bytes. mtimes above `epoch` (seconds) become `epoch`.
  */
-export function* layerItems(entries: readonly TreeEntry[], epoch: number | undefined): Generator<TarItem, void> {
+export function* layerItems(entries: readonly TreeEntry[], epoch: number | undefined): Generator<LayerItem, void> {
   const leaders = linkLeaders(entries);
   const firstNames = new Map<BytePath, BytePath>();
   for (const entry of inArchiveOrder(entries)) {
@@ -74,7 +81,7 @@ function presentItem(
   path: BytePath,
   { file, content }: Present,
   { linkTo, epoch }: { readonly linkTo: BytePath | undefined; readonly epoch: number | undefined },
-): TarItem {
+): LayerItem {
   const mtime = epoch === undefined ? file.mtime : Math.min(file.mtime, epoch);
   const common = { path: path.slice(1) as BytePath, mode: file.mode, uid: file.uid, gid: file.gid, mtime };
   if (linkTo !== undefined)
@@ -87,7 +94,7 @@ function presentItem(
     ...(file.device === undefined ? {} : { device: file.device }),
     ...xattrsOf(file),
   };
-  return entry.size === 0 ? { entry } : { entry, open: () => openContent(path, file, content) };
+  return entry.size === 0 ? { entry } : { entry, ...contentItem(path, file, content) };
 }
 
 function xattrsOf({ xattrs }: FileEntry): { xattrs?: ReadonlyMap<string, string> } {
@@ -95,14 +102,23 @@ function xattrsOf({ xattrs }: FileEntry): { xattrs?: ReadonlyMap<string, string>
   return { xattrs: new Map([...xattrs].filter(([name]) => isLayerXattr(name))) };
 }
 
-function openContent(path: BytePath, file: FileEntry, content: TreeContent | undefined): TarContent {
+function contentItem(path: BytePath, { size }: FileEntry, content: TreeContent | undefined): Omit<LayerItem, 'entry'> {
   if (content === undefined) throw new Error(`internal: ${path} has a size but no content`);
-  if (content.kind === 'host')
-    return openHostContent({ path: content.path, size: file.size, mtimeMs: content.mtimeMs, inode: content.inode });
+  if (content.kind === 'bytes') {
+    const { bytes } = content;
+    return { open: () => bytesContent(bytes), known: { digest: hash('sha256', bytes, 'hex') } };
+  }
+  const file = { path: content.path, size, mtimeMs: content.mtimeMs, inode: content.inode };
+  const open = () => openHostContent(file);
+  const digest = content.inode?.digest;
+  return digest === undefined ? { open } : { open, known: { digest, file } };
+}
+
+function bytesContent(all: Uint8Array): TarContent {
   let done = 0;
   return {
     read(into) {
-      const bytes = content.bytes.subarray(done, done + into.length);
+      const bytes = all.subarray(done, done + into.length);
       into.set(bytes);
       done += bytes.length;
       return bytes.length;

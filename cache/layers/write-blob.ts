@@ -1,11 +1,14 @@
 import { type LayerBlob, MEDIA } from '../../src/core/descriptor.ts';
 import type { DiffID, Digest } from '../../src/core/digest.ts';
 import { startDigest } from '../../src/core/digest.ts';
-import type { BlobWriter, ContentStore } from '../content/content-store.ts';
-import { type TarItem, writeTar } from '../tar/tar-writer.ts';
-import { compressMember, cutBefore, MEMBER } from './compress-members.ts';
+import type { ContentStore } from '../content/content-store.ts';
+import { writeTar } from '../tar/tar-writer.ts';
 import type { BlobForm, MemberCompression } from './compression.ts';
+import type { LayerItem } from './layer-items.ts';
+import { MEMBER } from './member-groups.ts';
+import { type MemberOutput, memberOutput, type WrittenMember } from './member-output.ts';
 import type { MemberPlace, MemberTable } from './member-table.ts';
+import { writeMembers } from './write-members.ts';
 
 export interface BlobTarget {
   readonly content: ContentStore;
@@ -17,133 +20,81 @@ export interface BlobTarget {
 /** A blob that was written, and the digest of the tar that it was written from. */
 export type WrittenBlob = LayerBlob & { readonly tarDigest: Digest };
 
-/** How many members wait for the thread pool's four threads: enough that none of them waits for the tar. */
-const AHEAD = 8;
-
-/** Writes items as a layer's tar, compressed, into the content store. */
-export function writeItemsBlob(items: Iterable<TarItem>, target: BlobTarget): Promise<WrittenBlob> {
-  const buffers = new BufferPool();
-  const chunks = writeTar(items, {
-    allocate: () => buffers.take(),
-    ...(target.form.type === 'uncompressed' ? {} : { cutBefore }),
-  });
-  return writeChunksBlob(chunks, target, (chunk) => buffers.give(chunk));
-}
+type Chunks = Iterable<Buffer> | AsyncIterable<Buffer>;
 
 /**
- * Writes a tar that comes in chunks, each of which becomes one member. `release` is called with every chunk that is not needed any
- * more. Where something fails, what is under way is waited for, and nothing is kept.
+ * Writes items as a layer's tar, compressed, into the content store. As in `writeChunksBlob`, where something fails, what is under way is
+ * waited for, and nothing is kept.
  */
-export async function writeChunksBlob(
-  chunks: Iterable<Buffer> | AsyncIterable<Buffer>,
-  target: BlobTarget,
-  release: (chunk: Buffer) => void = () => {},
-): Promise<WrittenBlob> {
-  const { content, signal, form } = target;
-  if (form.type === 'estargz') return (await import('./write-estargz.ts')).writeEstargz(chunks, target, release);
+export async function writeItemsBlob(items: Iterable<LayerItem>, target: BlobTarget): Promise<WrittenBlob> {
+  const { form, members: table, signal } = target;
+  if (form.type === 'gzip' || form.type === 'zstd') {
+    const compression = form.member;
+    return writeMemberBlob(target, compression, (output) =>
+      writeMembers(items, output, { table, compression, signal }),
+    );
+  }
+  // Both forms are done with a chunk when they ask for the next.
+  const buffer = Buffer.allocUnsafeSlow(MEMBER.ceiling);
+  return writeChunksBlob(writeTar(items, { allocate: () => buffer }), target);
+}
+
+/** Writes a tar that comes in chunks, each of which becomes one member. */
+export async function writeChunksBlob(chunks: Chunks, target: BlobTarget): Promise<WrittenBlob> {
+  const { form, signal } = target;
+  switch (form.type) {
+    case 'uncompressed':
+      return writePlain(chunks, target);
+    case 'estargz':
+      return (await import('./write-estargz.ts')).writeEstargz(chunks, target, form.member);
+    case 'gzip':
+    case 'zstd':
+      return writeMemberBlob(target, form.member, async (output) => {
+        for await (const chunk of chunks) {
+          signal.throwIfAborted();
+          await output.addTar(chunk);
+        }
+      });
+    default:
+      throw new Error(`internal: blob form ${form satisfies never}`);
+  }
+}
+
+async function writePlain(chunks: Chunks, { content, signal }: BlobTarget): Promise<WrittenBlob> {
   using writer = content.writer();
-  const diffDigest = startDigest();
-  const output =
-    form.type === 'uncompressed'
-      ? plainOutput(writer, release)
-      : memberOutput(writer, { table: target.members, compression: form.member, release });
+  for await (const chunk of chunks) {
+    signal.throwIfAborted();
+    writer.write(chunk);
+  }
+  const blob = writer.commit();
+  return { descriptor: { mediaType: MEDIA.ociLayer, ...blob }, diffId: blob.digest as DiffID, tarDigest: blob.digest };
+}
+
+const MEDIA_TYPES = { gzip: MEDIA.ociLayerGzip, zstd: MEDIA.ociLayerZstd } as const;
+
+async function writeMemberBlob(
+  { content, members }: BlobTarget,
+  compression: MemberCompression,
+  write: (output: MemberOutput) => Promise<void>,
+): Promise<WrittenBlob> {
+  using writer = content.writer();
+  const tarDigest = startDigest();
+  const output = memberOutput(writer, { table: members, compression, onTar: tarDigest.update });
   try {
-    for await (const chunk of chunks) {
-      signal.throwIfAborted();
-      diffDigest.update(chunk);
-      await output.add(chunk);
-    }
+    await write(output);
     await output.finish();
   } finally {
     await output.settle();
   }
   const blob = writer.commit();
-  if (output.members.length > 0) target.members.save(blob.digest, output.members);
-  const diffId = diffDigest.finish() as DiffID;
-  return { descriptor: { mediaType: MEDIA_TYPES[form.type], ...blob }, diffId, tarDigest: diffId };
+  members.save(blob.digest, keptMembers(output.members));
+  const diffId = tarDigest.finish() as DiffID;
+  return { descriptor: { mediaType: MEDIA_TYPES[compression.type], ...blob }, diffId, tarDigest: diffId };
 }
 
-const MEDIA_TYPES = { uncompressed: MEDIA.ociLayer, gzip: MEDIA.ociLayerGzip, zstd: MEDIA.ociLayerZstd } as const;
-
-/** Takes pieces of a tar and writes them, in order, as parts of a blob. */
-export interface BlobOutput {
-  /** What was written so far; empty where a blob has no members. */
-  readonly members: readonly MemberPlace[];
-  add(chunk: Buffer): Promise<void>;
-  /** Writes what was added and is not written yet. */
-  finish(): Promise<void>;
-  /** Waits for what is under way; never fails. */
-  settle(): Promise<void>;
-}
-
-function plainOutput(writer: BlobWriter, release: (chunk: Buffer) => void): BlobOutput {
-  return {
-    members: [],
-    async add(chunk) {
-      writer.write(chunk);
-      release(chunk);
-    },
-    finish: async () => {},
-    settle: async () => {},
-  };
-}
-
-/** Every piece becomes a member, compressed on the thread pool unless an earlier blob has it. */
-export function memberOutput(
-  writer: BlobWriter,
-  {
-    table,
-    compression,
-    release,
-  }: {
-    readonly table: MemberTable;
-    readonly compression: MemberCompression;
-    readonly release: (chunk: Buffer) => void;
-  },
-): BlobOutput {
-  const members: MemberPlace[] = [];
-  const pending: Promise<{ key: MemberPlace['key']; bytes: Buffer }>[] = [];
-  let place = 0;
-
-  const compress = async (chunk: Buffer) => {
-    const key = table.keyOf(chunk, compression);
-    const bytes = table.find(key) ?? (await compressMember(chunk, compression));
-    release(chunk);
-    return { key, bytes };
-  };
-  const writeNext = async () => {
-    const next = await pending.shift();
-    if (next === undefined) return;
-    writer.write(next.bytes);
-    members.push({ key: next.key, place, size: next.bytes.length });
-    place += next.bytes.length;
-  };
-  return {
-    members,
-    async add(chunk) {
-      const member = compress(chunk);
-      // Its failure is met when its turn to be written comes, or not at all when another failed before.
-      member.catch(() => {});
-      pending.push(member);
-      if (pending.length >= AHEAD) await writeNext();
-    },
-    async finish() {
-      while (pending.length > 0) await writeNext();
-    },
-    settle: async () => void (await Promise.allSettled(pending)),
-  };
-}
-
-/** Chunk buffers that are used again, because fresh ones cost as much as filling them. */
-class BufferPool {
-  readonly #free: Buffer[] = [];
-
-  take(): Buffer {
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(MEMBER.ceiling);
-  }
-
-  give(chunk: Buffer): void {
-    // The archive's trailer comes in a buffer of its own.
-    if (chunk.buffer.byteLength === MEMBER.ceiling) this.#free.push(Buffer.from(chunk.buffer));
-  }
+/** The members to find again, each once. */
+export function keptMembers(members: readonly WrittenMember[]): readonly MemberPlace[] {
+  const kept = new Map<string, MemberPlace>();
+  for (const { key, ...place } of members) if (key !== undefined) kept.set(key.toString('latin1'), { key, ...place });
+  return [...kept.values()];
 }

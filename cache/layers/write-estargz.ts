@@ -6,6 +6,7 @@ import type { BlobWriter } from '../content/content-store.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
 import { TarReader, type TarVisitor } from '../tar/tar-reader.ts';
 import { writeTar } from '../tar/tar-writer.ts';
+import type { MemberCompression } from './compression.ts';
 import {
   estargzFooter,
   LANDMARK_BYTES,
@@ -18,7 +19,8 @@ import {
   UNCOMPRESSED_SIZE_ANNOTATION,
 } from './estargz-format.ts';
 import { rootedPath } from './layer-path.ts';
-import { type BlobOutput, type BlobTarget, memberOutput, type WrittenBlob } from './write-blob.ts';
+import { type MemberOutput, memberOutput } from './member-output.ts';
+import { type BlobTarget, keptMembers, type WrittenBlob } from './write-blob.ts';
 
 /** Longest piece of a file that has a member of its own, as in the reference implementation: what a reader fetches at once. */
 const CHUNK_BYTES = 4 * 1024 * 1024;
@@ -32,12 +34,11 @@ const ENTRY_LIMIT = 2_000_000;
  */
 export async function writeEstargz(
   chunks: Iterable<Buffer> | AsyncIterable<Buffer>,
-  { content, members, form, signal }: BlobTarget,
-  release: (chunk: Buffer) => void,
+  { content, members, signal }: BlobTarget,
+  compression: MemberCompression,
 ): Promise<WrittenBlob> {
-  if (form.type !== 'estargz') throw new Error(`internal: estargz in the form ${form.type}`);
   using writer = content.writer();
-  const output = memberOutput(writer, { table: members, compression: form.member, release: () => {} });
+  const output = memberOutput(writer, { table: members, compression, onTar: () => {} });
   const pieces = new EstargzPieces(output);
   const tarDigest = startDigest();
   try {
@@ -45,12 +46,11 @@ export async function writeEstargz(
       signal.throwIfAborted();
       tarDigest.update(chunk);
       await pieces.add(chunk);
-      release(chunk);
     }
     await pieces.endTar();
     const { tocDigest, ...written } = await finish(writer, pieces, output);
     const blob = writer.commit();
-    members.save(blob.digest, output.members);
+    members.save(blob.digest, keptMembers(output.members));
     const annotations = {
       [TOC_DIGEST_ANNOTATION]: tocDigest,
       [UNCOMPRESSED_SIZE_ANNOTATION]: String(written.uncompressedBytes),
@@ -66,7 +66,7 @@ export async function writeEstargz(
 }
 
 /** Landmark, table of contents and footer. */
-async function finish(writer: BlobWriter, pieces: EstargzPieces, output: BlobOutput) {
+async function finish(writer: BlobWriter, pieces: EstargzPieces, output: MemberOutput) {
   await pieces.add(fileTar(LANDMARK_NAME, LANDMARK_BYTES, 'open'), 'landmark');
   await pieces.flush();
   await output.finish();
@@ -109,7 +109,7 @@ function fileTar(name: string, bytes: Buffer, end: 'open' | 'ended'): Buffer {
  */
 class EstargzPieces {
   readonly files: TocFile[] = [];
-  readonly #output: BlobOutput;
+  readonly #output: MemberOutput;
   readonly #diffDigest = startDigest();
   #bytes = 0;
   #reader = new TarReader('the layer', this.#visitor());
@@ -124,7 +124,7 @@ class EstargzPieces {
   #chunk: Buffer = Buffer.alloc(0);
   #file: OpenFile | undefined;
 
-  constructor(output: BlobOutput) {
+  constructor(output: MemberOutput) {
     this.#output = output;
   }
 
@@ -163,7 +163,7 @@ class EstargzPieces {
     for (let piece = this.#complete.shift(); piece !== undefined; piece = this.#complete.shift()) {
       this.#diffDigest.update(piece);
       this.#bytes += piece.length;
-      await this.#output.add(piece);
+      await this.#output.addTar(piece);
     }
   }
 

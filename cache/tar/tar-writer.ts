@@ -15,11 +15,20 @@ export interface TarItem {
   readonly open?: () => TarContent;
 }
 
-export interface TarOptions {
+export interface TarOptions<Item extends TarItem = TarItem> {
   /** Room for the next chunk: a multiple of 512 bytes. The chunk that is yielded is (the start of) this buffer, and the taker's own. */
   readonly allocate: () => Buffer;
-  /** Whether to end the current chunk before an entry, so that a chunk starts with it. Not asked where a chunk is empty. */
-  readonly cutBefore?: (item: TarItem, chunkBytes: number) => boolean;
+  /** Told of the bytes of files, before the chunk that has them is yielded: where they lie in it, and where in their file. */
+  readonly onContent?: (content: PlacedContent<Item>) => void;
+}
+
+/** As many bytes of one file as came into one chunk. */
+export interface PlacedContent<Item extends TarItem = TarItem> {
+  readonly item: Item;
+  readonly fileOffset: number;
+  readonly chunk: Buffer;
+  readonly start: number;
+  readonly end: number;
 }
 
 const TYPE_FLAG: Readonly<Record<TarType, string>> = {
@@ -34,19 +43,34 @@ const TYPE_FLAG: Readonly<Record<TarType, string>> = {
 const NOT_ASCII = /[^\u0001-\u007f]/;
 const OCTAL_7 = 0o7777777;
 const OCTAL_11 = 0o77777777777;
-const TRAILER = Buffer.alloc(2 * BLOCK);
+/** Another number means that the same items give other bytes than before. */
+export const TAR_FORM = 1;
+/** What ends an archive. */
+export const TAR_TRAILER: Uint8Array = new Uint8Array(2 * BLOCK);
 
 /**
  * A tar archive in chunks, in the order of `items`. The same items give the same bytes on every machine: ustar headers without
  * user and group names, PAX records only for what ustar cannot say (long or non-ASCII names, large numbers, xattrs). Paths
  * of folders get their trailing slash here. Content is read while iterating, so nothing but the current chunk is held.
  */
-export function* writeTar(items: Iterable<TarItem>, options: TarOptions): Generator<Buffer, void> {
+export function* writeTar<Item extends TarItem>(
+  items: Iterable<Item>,
+  options: TarOptions<Item>,
+): Generator<Buffer, void> {
+  yield* writeTarEntries(items, options);
+  yield Buffer.from(TAR_TRAILER);
+}
+
+/** The same without the archive's end. */
+export function* writeTarEntries<Item extends TarItem>(
+  items: Iterable<Item>,
+  options: TarOptions<Item>,
+): Generator<Buffer, void> {
   let chunk = options.allocate();
   let used = 0;
   for (const item of items) {
-    if (used > 0 && (used === chunk.length || options.cutBefore?.(item, used) === true)) {
-      yield chunk.subarray(0, used);
+    if (used === chunk.length) {
+      yield chunk;
       [chunk, used] = [options.allocate(), 0];
     }
     const { entry } = item;
@@ -68,21 +92,22 @@ export function* writeTar(items: Iterable<TarItem>, options: TarOptions): Genera
 
     if (entry.type !== 'file' || entry.size === 0) continue;
     using content = openContent(item);
-    for (let left = entry.size; left > 0; ) {
+    for (let done = 0; done < entry.size; ) {
       if (used === chunk.length) {
         yield chunk;
         [chunk, used] = [options.allocate(), 0];
       }
-      const read = content.read(chunk.subarray(used, Math.min(chunk.length, used + left)));
-      used += read;
-      left -= read;
+      const end = Math.min(chunk.length, used + entry.size - done);
+      for (let at = used; at < end; ) at += content.read(chunk.subarray(at, end));
+      options.onContent?.({ item, fileOffset: done, chunk, start: used, end });
+      done += end - used;
+      used = end;
     }
     const padding = paddingOf(entry.size);
     chunk.fill(0, used, used + padding);
     used += padding;
   }
   if (used > 0) yield chunk.subarray(0, used);
-  yield Buffer.from(TRAILER);
 }
 
 /** The bytes that the entry takes in the archive, headers and padding included. */

@@ -1,0 +1,103 @@
+import { hash } from 'node:crypto';
+import { type PlacedContent, TAR_TRAILER, writeTarEntries } from '../tar/tar-writer.ts';
+import type { MemberCompression } from './compression.ts';
+import { hostFileChanged } from './host-content.ts';
+import type { LayerItem } from './layer-items.ts';
+import { MEMBER, type MemberGroup, memberGroups } from './member-groups.ts';
+import { recipeKey } from './member-keys.ts';
+import type { MemberOutput } from './member-output.ts';
+import type { MemberTable } from './member-table.ts';
+import { LARGE_FILE, type RepeatedRun, RepeatedRuns } from './repeated-runs.ts';
+
+export interface MemberSource {
+  readonly table: MemberTable;
+  readonly compression: MemberCompression;
+  readonly signal: AbortSignal;
+}
+
+/** Longest time that the event loop is held, in milliseconds. */
+const SLICE = 40;
+
+/**
+ * Hands a layer's tar to an output, cut into members. Files of a member that is known by what it is made from are not read. Of large
+ * files what repeats is a member of its own, which is compressed once.
+ */
+export async function writeMembers(
+  items: Iterable<LayerItem>,
+  output: MemberOutput,
+  { table, compression, signal }: MemberSource,
+): Promise<void> {
+  const buffers = new ChunkBuffers();
+  const repeated = new RepeatedRuns();
+  let sliceEnd = performance.now() + SLICE;
+  for (const group of memberGroups(items)) {
+    const key = isOneMember(group) ? recipeKey(group.items, compression) : undefined;
+    const stored = key === undefined ? undefined : table.find(key);
+    if (key !== undefined && stored !== undefined) {
+      await output.addStored(key, stored);
+    } else if (key !== undefined) {
+      for (const chunk of writeTarEntries(group.items, { allocate: buffers.take, onContent: checkContent })) {
+        await output.addTar(chunk, { key, release: () => buffers.give(chunk) });
+      }
+    } else await writeLarge(group.items, output, { buffers, repeated });
+    if (performance.now() < sliceEnd) continue;
+    await new Promise((resume) => setImmediate(resume));
+    signal.throwIfAborted();
+    sliceEnd = performance.now() + SLICE;
+  }
+  await output.addTar(Buffer.from(TAR_TRAILER));
+}
+
+/** Whether no bytes have to be seen to know where its members end. */
+function isOneMember({ items, tarBytes }: MemberGroup<LayerItem>): boolean {
+  return tarBytes <= MEMBER.ceiling && items.every(({ entry }) => entry.size < LARGE_FILE);
+}
+
+/** Other bytes than those that the member will be found by must not get into it. */
+function checkContent({ item, chunk, start, end }: PlacedContent<LayerItem>): void {
+  const { known } = item;
+  if (known?.file === undefined || hash('sha256', chunk.subarray(start, end), 'hex') === known.digest) return;
+  throw hostFileChanged(known.file);
+}
+
+async function writeLarge(
+  items: readonly LayerItem[],
+  output: MemberOutput,
+  { buffers, repeated }: { readonly buffers: ChunkBuffers; readonly repeated: RepeatedRuns },
+): Promise<void> {
+  const runs: RepeatedRun[] = [];
+  const onContent = (content: PlacedContent<LayerItem>) => void runs.push(...repeated.find(content));
+  for (const chunk of writeTarEntries(items, { allocate: buffers.take, onContent })) {
+    const pieces = cutAt(runs.splice(0), chunk.length);
+    for (const [index, { start, end, name }] of pieces.entries()) {
+      // Members are written in their order, so that with the last one the chunk is free.
+      const release = index === pieces.length - 1 ? { release: () => buffers.give(chunk) } : {};
+      await output.addTar(chunk.subarray(start, end), { ...release, ...(name === undefined ? {} : { name }) });
+    }
+  }
+}
+
+/** Runs, and what lies between them. */
+function cutAt(runs: readonly RepeatedRun[], length: number) {
+  const pieces: { readonly start: number; readonly end: number; readonly name?: string }[] = [];
+  let done = 0;
+  for (const run of runs) {
+    if (run.start > done) pieces.push({ start: done, end: run.start });
+    pieces.push(run);
+    done = run.end;
+  }
+  if (done < length) pieces.push({ start: done, end: length });
+  return pieces;
+}
+
+/** Buffers that are used again, because fresh ones cost as much as filling them. */
+class ChunkBuffers {
+  readonly #free: Buffer[] = [];
+
+  readonly take = (): Buffer => this.#free.pop() ?? Buffer.allocUnsafeSlow(MEMBER.ceiling);
+
+  /** Takes back what `take` gave, or a part of it. */
+  give(chunk: Buffer): void {
+    this.#free.push(Buffer.from(chunk.buffer));
+  }
+}
