@@ -140,7 +140,9 @@ export class OciExecutor implements Executor, Disposable {
       ...deviceMounts(devices),
       ...prepared,
     ];
-    const { rootPath, placed, stubs } = mountRoot({ folder, xattrs: this.#xattrs }, root, wanted);
+    const forDevices = spec.security === 'insecure' ? 'usable' : 'dead';
+    const rootOptions = { folder, xattrs: this.#xattrs, devices: forDevices } as const;
+    const { rootPath, placed, stubs } = mountRoot(rootOptions, root, wanted);
     const view = rootView(rootPath);
     refuseForeignProgram(view, spec);
     // Also for a user of numbers alone: runc reads the files itself, and would wait for ever on a fifo.

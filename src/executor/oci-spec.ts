@@ -3,6 +3,8 @@ import { SlipwayError } from '../core/errors.ts';
 import type { NetworkMode, ProcessSpec, SecurityMode, Ulimit } from '../core/executor.ts';
 import type { UnixUser } from '../core/unix-users.ts';
 import { boundingCapabilities, DEFAULT_CAPABILITIES } from './capabilities.ts';
+import { insecureDevices } from './devices/insecure-devices.ts';
+import type { OciDevice } from './devices/oci-device.ts';
 import type { SeccompProfile } from './seccomp/default-profile.ts';
 import type { SeccompFilter } from './seccomp/seccomp-filters.ts';
 import type { TerminalSize } from './terminal/terminal-syscalls.ts';
@@ -43,7 +45,7 @@ export interface OciSpec {
     readonly namespaces: readonly { readonly type: string; readonly path?: string }[];
     readonly maskedPaths: readonly string[];
     readonly readonlyPaths: readonly string[];
-    readonly devices?: readonly object[];
+    readonly devices?: readonly OciDevice[];
     readonly resources?: object;
     readonly seccomp?: SeccompProfile;
   };
@@ -119,6 +121,7 @@ export function ociSpec(spec: ProcessSpec, setting: ContainerSetting): OciSpec {
       namespaces: namespaces(spec.network, setting.networkNamespace),
       maskedPaths: insecure ? [] : MASKED_PATHS,
       readonlyPaths: insecure ? [] : READONLY_PATHS,
+      ...(insecure && !setting.userNamespace ? { devices: insecureDevices() } : {}),
       ...(setting.seccomp === undefined ? {} : { seccomp: setting.seccomp.profile }),
     },
     annotations: setting.seccomp?.annotations ?? {},
@@ -141,7 +144,12 @@ export function kernelMounts(
   // sysfs shows a network namespace and can be mounted only by who owns that: in a user namespace with the host's network nobody does.
   const sysfs: OciMount =
     userNamespace && spec.network !== 'none' && networkNamespace === undefined
-      ? { destination: '/sys', type: 'none', source: '/sys', options: ['rbind', ...hardened, 'rro'] }
+      ? {
+          destination: '/sys',
+          type: 'none',
+          source: '/sys',
+          options: ['rbind', ...hardened, ...(insecure ? [] : ['rro'])],
+        }
       : { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...hardened, access] };
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: hardened },

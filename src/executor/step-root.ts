@@ -3,7 +3,7 @@ import { type BytePath, toBytePath } from '../core/byte-path.ts';
 import { SlipwayError } from '../core/errors.ts';
 import type { WritableRoot } from '../core/executor.ts';
 import { type FileTree, resolvePath } from '../core/file-tree.ts';
-import { syscalls } from '../core/syscalls.ts';
+import { MOUNT, syscalls } from '../core/syscalls.ts';
 import { type MountPlace, makeMountStubs } from './mount-stubs.ts';
 import type { OciMount } from './oci-spec.ts';
 import { mountOverlay, type OverlayXattrs } from './overlay.ts';
@@ -19,9 +19,16 @@ export interface WantedMount {
 /** A mount, and where in the root it will lie. */
 export type PlacedMount = MountPlace & Pick<WantedMount, 'mount'>;
 
+export interface StepRootOptions {
+  readonly folder: string;
+  readonly xattrs: OverlayXattrs;
+  /** Whether device nodes in the root can be opened. */
+  readonly devices: 'usable' | 'dead';
+}
+
 /** Mounts the step's root below `folder`, with a place for every mount, and says where in it each will lie. */
 export function mountRoot(
-  { folder, xattrs }: { readonly folder: string; readonly xattrs: OverlayXattrs },
+  { folder, xattrs, devices }: StepRootOptions,
   root: WritableRoot,
   wanted: readonly WantedMount[],
 ): { readonly rootPath: string; readonly placed: readonly PlacedMount[]; readonly stubs: readonly BytePath[] } {
@@ -39,6 +46,7 @@ export function mountRoot(
   const lowerDirs = made.length > 0 || root.lowerDirs.length === 0 ? [...root.lowerDirs, stubs] : root.lowerDirs;
   const upper = { upperDir: root.upperDir, workDir: root.workDir };
   mountOverlay(rootPath, { lowerDirs, upper, xattrs }, make('names'));
+  if (devices === 'usable') syscalls().mount('', rootPath, '', MOUNT.remount | MOUNT.bind, '');
   return { rootPath, placed, stubs: made };
 }
 

@@ -13,7 +13,7 @@ import { mountOptions } from './mount-options.ts';
  */
 export function enterRoot(calls: InitSyscalls, spec: OciSpec): void {
   for (const mount of spec.mounts) addMount(calls, spec.root.path, mount);
-  makeDevices(calls, spec.root.path);
+  makeDevices(calls, spec.root.path, spec.linux.devices ?? []);
   hidePaths(calls, spec.root.path, spec.linux);
   calls.changeRoot(spec.root.path);
 }

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { loadKoffi } from '../../core/load-koffi.ts';
+import type { OciDevice } from '../devices/oci-device.ts';
 
 /** The system calls of the init alone. They run on its main thread, which is the one that becomes the command, and throw Errors with `code`. */
 export interface InitSyscalls {
@@ -22,7 +23,8 @@ export interface InitSyscalls {
   changeRoot(path: string): void;
   makeFolderAt(folder: number, name: Uint8Array): void;
   makeFileAt(folder: number, name: Uint8Array): void;
-  makeDeviceAt(folder: number, name: string, device: { readonly major: number; readonly minor: number }): void;
+  /** Its mode is for everybody, less the umask. */
+  makeDeviceAt(folder: number, name: string, device: Pick<OciDevice, 'type' | 'major' | 'minor'>): void;
   setLimit(resource: number, soft: bigint, hard: bigint): void;
   /** Leaves the session keyring of the builder's user, whose keys a step must not see. */
   newSessionKeyring(): void;
@@ -106,7 +108,7 @@ const FSCONFIG = { setFlag: 0, setString: 1, create: 6 } as const;
 /** F_EMPTY_PATH and T_EMPTY_PATH. */
 const MOVE_BY_DESCRIPTORS = 0x44;
 const MNT_DETACH = 2;
-const MODE = { file: 0o100644, device: 0o020666 } as const;
+const MODE = { file: 0o100644, c: 0o020666, b: 0o060666 } as const;
 const PRCTL = { setKeepCaps: 8, setSeccomp: 22, readBounding: 23, dropBounding: 24, ambient: 47 } as const;
 const SECCOMP_MODE_FILTER = 2;
 const AMBIENT_RAISE = 2;
@@ -217,8 +219,10 @@ export function loadInitSyscalls(): InitSyscalls {
     makeFolderAt: (folder, name) =>
       void check(mkdirat(folder, cString(name), 0o755), 'mkdirat', Buffer.from(name).toString()),
     makeFileAt,
-    makeDeviceAt: (folder, name, { major, minor }) =>
-      void check(mknodat(folder, cString(Buffer.from(name)), MODE.device, (major << 8) | minor), 'mknodat', name),
+    makeDeviceAt: (folder, name, { type, major, minor }) => {
+      const number = ((minor & ~0xff) << 12) | (major << 8) | (minor & 0xff);
+      check(mknodat(folder, cString(Buffer.from(name)), MODE[type], number), 'mknodat', name);
+    },
     setLimit: (resource, soft, hard) => {
       const limit = Buffer.alloc(16);
       limit.writeBigUInt64LE(soft, 0);

@@ -4,6 +4,7 @@
  */
 import { closeSync, fchownSync, fstatSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { errnoOf } from '../../core/errors.ts';
+import { containerSyscalls } from '../container-syscalls.ts';
 import type { OciSpec } from '../oci-spec.ts';
 import { enterRoot } from './container-root.ts';
 import { executeCommand } from './execute-command.ts';
@@ -81,14 +82,20 @@ function arrangeDescriptors(calls: InitSyscalls, { user: { uid }, terminal }: Oc
   // Node closes what it inherited with execve(2): copies do not.
   calls.duplicate(calls.duplicateAbove(1), 1);
   calls.duplicate(INIT_FDS.stderr, 2);
-  // The container's own null device, in place of the machine's.
-  calls.duplicate(terminal ? 1 : openSync('/dev/null', 'r'), 0);
+  calls.duplicate(terminal ? 1 : endedPipe(), 0);
   if (terminal) calls.takeTerminal(0);
   calls.closeOnExec(3);
-  for (const fd of [1, 2]) {
-    // /dev/stdout and /dev/stderr can then be opened by the user.
+  for (const fd of [0, 1, 2]) {
+    // /dev/stdin, /dev/stdout and /dev/stderr can then be opened by the user.
     if (terminal || fstatSync(fd).isFIFO()) fchownSync(fd, uid, fstatSync(fd).gid);
   }
+}
+
+/** Standard input that is at its end, as docker gives it. */
+function endedPipe(): number {
+  const { read, write } = containerSyscalls().pipe();
+  closeSync(write);
+  return read;
 }
 
 function report(event: InitReport): void {

@@ -1,23 +1,12 @@
-import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
+import { chmodSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { toBytePath } from '../../../src/core/byte-path.ts';
 import { SlipwayError } from '../../../src/core/errors.ts';
 import type { ContainerMount, Executor } from '../../../src/core/executor.ts';
 import { silentProgress } from '../../../src/core/progress.ts';
 import { inUserNamespace } from '../../../src/core/user-namespace.ts';
 import { type ExecutorChoice, selectExecutor } from '../../../src/executor/select-executor.ts';
+import { fillRoot, makeBusyboxRoot } from './busybox-root.ts';
 import type { MountRequest, RootFile, RunnerSetting, StepRequest, StepResult } from './steps.ts';
 
 let executor: (Executor & Disposable) | undefined;
@@ -110,43 +99,14 @@ function containerMount(folder: string, mount: MountRequest): ContainerMount {
 /** Runners that share a folder may all make it: each has its own. */
 function busyboxRoot({ folder, busybox }: RunnerSetting): string {
   const root = `${folder}/busybox-${process.pid}`;
-  if (existsSync(root)) return root;
-  const files: RootFile[] = [
-    {
-      path: '/etc/passwd',
-      type: 'file',
-      text: 'root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/false\n',
-    },
-    { path: '/etc/group', type: 'file', text: 'root:x:0:\nwww-data:x:33:\nstaff:x:50:www-data\n' },
-    { path: '/root', type: 'dir', mode: 0o700 },
-    { path: '/tmp', type: 'dir', mode: 0o1777 },
-    { path: '/bin', type: 'dir' },
-  ];
-  fill(root, files);
-  copyFileSync(busybox, `${root}/bin/busybox`);
-  chmodSync(`${root}/bin/busybox`, 0o755);
-  const applets = spawnSync(busybox, ['--list'], { encoding: 'utf8' }).stdout.trim().split('\n');
-  for (const applet of applets) if (applet !== 'busybox') symlinkSync('busybox', `${root}/bin/${applet}`);
+  makeBusyboxRoot(root, busybox);
   return root;
 }
 
 function filledFolder(folder: string, files: readonly RootFile[]): string {
   const root = newFolder(folder);
-  fill(root, files);
+  fillRoot(root, files);
   return root;
-}
-
-function fill(root: string, files: readonly RootFile[]): void {
-  for (const file of files) {
-    const path = `${root}${file.path}`;
-    mkdirSync(dirname(path), { recursive: true });
-    if (file.type === 'dir') mkdirSync(path, { recursive: true });
-    else if (file.type === 'symlink') symlinkSync(file.text ?? '', path);
-    else if (file.type === 'fifo') spawnSync('mkfifo', [path]);
-    else writeFileSync(path, file.text ?? '');
-    if (file.sizeBytes !== undefined) truncateSync(path, file.sizeBytes);
-    if (file.mode !== undefined) chmodSync(path, file.mode);
-  }
 }
 
 function newFolder(folder: string): string {
