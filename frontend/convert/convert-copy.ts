@@ -74,9 +74,12 @@ function linked(
   return vertex({ kind: 'merge' }, [root, layer], { ...options, name: linkName });
 }
 
-/** `--chmod` needs to look at the files below, in BuildKit; such a link is a plain copy there, and here. */
-function isLinked({ link }: AddInstruction | CopyInstruction, { chmod }: ExpandedCopy): boolean {
-  return link && chmod === '';
+/**
+ * `--chmod` needs to look at the files below, in BuildKit; such a link is a plain copy there, and here. So is one whose owner has a name,
+ * which only the files below explain: BuildKit fails there, or makes it a plain copy, as its storage has it.
+ */
+function isLinked({ link }: AddInstruction | CopyInstruction, { chmod, chown }: ExpandedCopy): boolean {
+  return link && chmod === '' && /^\d*(:\d*)?$/.test(chown);
 }
 
 /** An instruction's words with variables replaced; empty where a flag is missing. */

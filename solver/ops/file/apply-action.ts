@@ -15,6 +15,7 @@ import { missingSource, type SourcePlace } from './missing-source.ts';
 import { resolveOwner } from './owner.ts';
 import { selectSources } from './select-sources.ts';
 
+/** Also the bits that a mode leaves to folders that are made on the way: BuildKit makes them under a umask. */
 const FOLDER_MODE = 0o755;
 
 /** What an action works on. */
@@ -74,7 +75,7 @@ async function copy(action: CopyAction, target: ActionTarget): Promise<void> {
       contentsOnly: action.contentsOnly,
       owner,
       mode,
-      parentMode: typeof action.chmod === 'number' ? action.chmod & 0o777 : FOLDER_MODE,
+      parentMode: typeof action.chmod === 'number' ? action.chmod & FOLDER_MODE : FOLDER_MODE,
       filter: copyFilter(action),
       now,
       signal: context.signal,

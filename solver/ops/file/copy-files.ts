@@ -42,6 +42,8 @@ export function copySource(from: FileTree, source: CopySource, to: WorkingTree, 
   const isFolder = to.lstat(destination)?.type === 'dir';
   const goesInside = isFolder && (entry.type !== 'dir' || !options.contentsOnly);
   const target = goesInside ? join(destination, source.name) : destination;
+  // A symlink may lead to where no folder is.
+  if (target !== '/') makeFolders(to, (target.slice(0, target.lastIndexOf('/')) || '/') as BytePath, options);
 
   const item = { path: source.path, entry, relative: '' as BytePath, target };
   if (entry.type === 'dir' && options.contentsOnly) copyContents(copier, item, isNew ? 'new' : 'existing');

@@ -11,7 +11,7 @@ export interface ResolvedOwner {
 
 /**
  * Looks an owner up in the root's own files, which are read only for names. A user without a group has the group of its
- * entry; a numeric user without a group has the group of the same number.
+ * entry; a numeric user without a group has the group of the same number. Nothing behind the colon is root's group.
  */
 export function resolveOwner(owner: Owner, root: FileTree): ResolvedOwner {
   let files: UserFiles | undefined;
@@ -27,7 +27,9 @@ export function resolveOwner(owner: Owner, root: FileTree): ResolvedOwner {
     if (entry === undefined) unknown.push(owner.user);
     else Object.assign(ids, { uid: entry.uid, gid: entry.gid });
   }
-  if (owner.group !== undefined && owner.group !== '') {
+  if (owner.group === '') {
+    ids.gid = 0;
+  } else if (owner.group !== undefined) {
     const gid = parseId(owner.group) ?? findGroup(read().group, owner.group)?.gid;
     if (gid === undefined) unknown.push(owner.group);
     else ids.gid = gid;

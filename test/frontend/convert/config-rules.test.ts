@@ -182,6 +182,17 @@ test('proxy arguments change neither digest nor config nor history', async () =>
   expect(proxied.config).toEqual(plain.config);
 });
 
+test('a linked copy whose owner has a name is a plain one, because the base explains the name', async () => {
+  const kindOf = async (chown: string) => {
+    const { root } = await build(`FROM busybox\nCOPY --link --chown=${chown} a /a\n`);
+    return root === 'scratch' ? undefined : root.op.kind;
+  };
+  expect(await kindOf('5')).toBe('merge');
+  expect(await kindOf('5:6')).toBe('merge');
+  expect(await kindOf('app')).toBe('file');
+  expect(await kindOf('5:staff')).toBe('file');
+});
+
 test('a linked copy has the same layer whatever it is laid on', async () => {
   const layerOf = async (text: string) => {
     const { root } = await build(text);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ownerOf } from '../../../../frontend/convert/owner.ts';
 import { memoryTree } from './memory-tree.ts';
 import { copyAction, layerOf } from './rig.ts';
 
@@ -54,6 +55,14 @@ describe('COPY of a file', () => {
       '/d/none file 0644 0:0 from /host/f',
       '/d/old file 0644 0:0 from /host/f',
     ]);
+  });
+
+  test('makes the folders that a dangling symlink leads to, under a umask of 022', async () => {
+    const root = memoryTree({ l: '-> /gone/deep' });
+    const folder = ['/gone dir 0755 0:0 new', '/gone/deep dir 0755 0:0 new', '/gone/deep/f file 0777 0:0 from /host/f'];
+    expect(await copied(root, copyAction('/f', '/l/', { chmod: 0o777 }))).toEqual(folder);
+    const file = ['/gone dir 0750 0:0 new', '/gone/deep file 0770 0:0 from /host/f'];
+    expect(await copied(root, copyAction('/f', '/l', { chmod: 0o770 }))).toEqual(file);
   });
 
   test('is refused below a file of the root, and where a symlink loops', async () => {
@@ -157,6 +166,13 @@ describe('flags of COPY', () => {
       '/new/par dir 0755 33:44',
       '/new/par/leaf file 0644 33:44 from /host/tree/sub/leaf',
     ]);
+  });
+
+  test('--chown of a number without a group takes the same group, and one with nothing behind the colon takes that of root', async () => {
+    const owned = async (text: string) => copied(EMPTY, copyAction('/f', '/g', { owner: ownerOf(text) }));
+    expect(await owned('7')).toEqual(['/g file 0644 7:7 from /host/f']);
+    expect(await owned('7:')).toEqual(['/g file 0644 7:0 from /host/f']);
+    expect(await owned(':8')).toEqual(['/g file 0644 0:8 from /host/f']);
   });
 
   test('--chmod in octal also goes to folders that are made, a symbolic one does not', async () => {
