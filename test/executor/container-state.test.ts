@@ -28,7 +28,7 @@ for (const rung of rungs) {
         });
         expect(error).toBeUndefined();
         const ours = containerState(stdout, builderFacts(runner.process.pid ?? 0));
-        const theirs = parseState(readFileSync(recordingOf(name), 'utf8'));
+        const theirs = parseState(readFileSync(recordingOf(name, rung), 'utf8'));
         const expected = differencesFor(rung, name, theirs);
         const found = differingFields(ours, theirs).map((field) => [field, ours.get(field) ?? 'nothing'] as const);
         const ofMachine = [...expected].filter(([, value]) => value === undefined).map(([field]) => field);

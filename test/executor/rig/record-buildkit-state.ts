@@ -1,10 +1,10 @@
 /**
- * Records what processes in BuildKit's containers are, see and may do, for container-state.test.ts. To be run as root beside a dockerd
+ * Records what processes in BuildKit's containers are, see and may do, for container-state.test.ts. To be run as root beside a dockerd, of root or not,
  * whose daemon.json allows BuildKit's entitlements `security-insecure` and `network-host`, with DOCKER_SOCKET=PATH, DOCKERD_PID=NUMBER,
  * DOCKER=COMMAND (its client) and SOURCE=TEXT (the versions: the first line of the recordings).
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { execInBuildkit } from './buildkit-exec.ts';
 import { makeBusyboxRoot } from './busybox-root.ts';
@@ -24,8 +24,10 @@ for (const [name, step] of Object.entries(STATE_STEPS)) {
     env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
     ...{ user: '', security: 'sandbox', ...step },
   });
-  const state = containerState(output, builderFacts(Number(DOCKERD_PID)));
-  writeFileSync(recordingOf(name), `# ${SOURCE}\n${stateText(state)}\n`);
+  const builder = builderFacts(Number(DOCKERD_PID));
+  const rootless = builder.namespaces.user !== readlinkSync('/proc/self/ns/user');
+  const state = containerState(output, builder);
+  writeFileSync(recordingOf(name, { rootless }), `# ${SOURCE}\n${stateText(state)}\n`);
 }
 
 function makeImage(): void {

@@ -15,7 +15,7 @@ export const STATE_STEPS = {
 
 export type StateStep = keyof typeof STATE_STEPS;
 
-/** The file with BuildKit's state for that step. */
-export function recordingOf(step: string): string {
-  return `${FOLDER}/buildkit-${step}.txt`;
+/** The file with BuildKit's state for that step, of a daemon of root or of an ordinary user. */
+export function recordingOf(step: string, { rootless }: { readonly rootless: boolean }): string {
+  return `${FOLDER}/buildkit-${rootless ? 'rootless' : 'root'}-${step}.txt`;
 }
