@@ -17,28 +17,37 @@ for (const rung of availableRungs()) {
     afterAll(() => runner[Symbol.asyncDispose]());
     const run = (step: StepRequest) => runner.run(step);
 
-    /** A folder of the host that everybody may write to, with an empty file and an empty folder in it. */
+    /** A folder of the host that everybody may write to, with empty files and an empty folder in it. */
     function hostFolder() {
       const folder = newFolder(rung);
       mkdirSync(`${folder.path}/b`, { mode: 0o777 });
-      writeFileSync(`${folder.path}/empty`, '', { mode: 0o666 });
+      for (const name of ['empty', 'hosts', 'resolv.conf'])
+        writeFileSync(`${folder.path}/${name}`, '', { mode: 0o666 });
       return folder;
     }
 
-    test('CVE-2024-23652: what a step puts in the place of a mount target is not followed when the step is over', async () => {
-      using host = hostFolder();
-      const { layer } = await run({
-        ...shell(
-          `mkdir /x; umount /a/b 2>/dev/null; mv /a /moved 2>/dev/null || rm -rf /a 2>/dev/null; ln -s ${host.path} /a; true`,
-        ),
-        mounts: [
-          { type: 'tmpfs', target: '/a/b' },
-          { type: 'secret', target: '/a/empty', text: 's', uid: 0, mode: 0o400 },
-        ],
-      });
-      expect(readdirSync(host.path).sort()).toEqual(['b', 'empty']);
-      expect(layer).toContain('d 755 0:0 /x');
-    });
+    // Only an insecure step may unmount what stands in its way.
+    test.each(['sandbox', 'insecure'] as const)(
+      'CVE-2024-23652: what a %s step puts in the place of a mount target is not followed when the step is over',
+      async (security) => {
+        using host = hostFolder();
+        const { layer } = await run({
+          ...shell(
+            `mkdir /x; umount /a/b /a/empty; mv /a /moved || rm -rf /a; ln -s ${host.path} /a
+             for f in /etc/hosts /etc/resolv.conf; do umount $f; done; rm -rf /etc; ln -s ${host.path} /etc; true`,
+          ),
+          security,
+          mounts: [
+            { type: 'tmpfs', target: '/a/b' },
+            { type: 'secret', target: '/a/empty', text: 's', uid: 0, mode: 0o400 },
+          ],
+        });
+        expect(readdirSync(host.path).sort()).toEqual(['b', 'empty', 'hosts', 'resolv.conf']);
+        expect(layer).toContain('d 755 0:0 /x');
+        if (security === 'insecure')
+          expect(layer.filter((line) => / \/(a|etc)$/.test(line))).toEqual(['l 777 0:0 /a', 'l 777 0:0 /etc']);
+      },
+    );
 
     test.each(['/etc', '/proc', '/sys', '/dev', '/run', '/tmp'])(
       '%s as a symlink out of the root reaches nothing of the host',
@@ -64,6 +73,11 @@ for (const rung of availableRungs()) {
         root: [{ path: '/link', type: 'symlink', text: '/proc/self/fd' }],
       });
       expect([direct.error?.code, linked.error?.code]).toEqual(['SLIPWAY_WORKDIR_INVALID', 'SLIPWAY_WORKDIR_INVALID']);
+    });
+
+    test('CVE-2024-21626: a step has no descriptor but its input and outputs, and starts in its own root', async () => {
+      const { stdout } = await run(shell('ls /proc/1/fd; readlink /proc/1/cwd; pwd'));
+      expect(stdout).toBe('0\n1\n2\n/\n/\n');
     });
 
     test.each(['/link', '/link/etc', '/up', '/chain'])(

@@ -73,11 +73,10 @@ for (const rung of availableRungs()) {
           { path: '/etc/passwd', type: 'symlink', text: '/bin/x' },
         ],
       ],
-    ])('GHSA-72x6-4j93-7w86: users that are %s are refused at once', async (_, root) => {
+    ])('GHSA-72x6-4j93-7w86, 9cdf642: users that are %s are refused and not read', async (_, root) => {
       for (const user of ['www-data', '33:33']) {
-        const { error, milliseconds } = await runner.run(shell('id -u', { user, root }));
+        const { error } = await runner.run(shell('id -u', { user, root }));
         expect(error?.code).toBe('SLIPWAY_USER_FILE_INVALID');
-        expect(milliseconds).toBeLessThan(2000);
       }
     });
 
@@ -88,12 +87,11 @@ for (const rung of availableRungs()) {
       '../../../../../../etc/passwd',
       '/proc/self/root/etc/passwd',
     ])("CVE-2024-9676: users that are a symlink to %s are not looked for among the builder's files", async (text) => {
-      const { error, stdout, milliseconds } = await runner.run(
+      const { error, stdout } = await runner.run(
         shell('id -u', { user: 'daemon', root: [{ path: '/etc/passwd', type: 'symlink', text }] }),
       );
       expect([error?.code, stdout]).toEqual(['SLIPWAY_USER_UNKNOWN', '']);
       expect(error?.message).not.toContain('canary');
-      expect(milliseconds).toBeLessThan(2000);
     });
 
     test.each([
