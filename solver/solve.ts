@@ -17,6 +17,8 @@ export interface SolveOptions {
   /** How many ops run at the same time; waiting for inputs counts for nothing. */
   readonly concurrency: number;
   readonly progress: ProgressSink;
+  /** Told of the result of each vertex that was solved, as soon as there is one. */
+  readonly onSolved?: (vertex: Vertex, stack: LayerStack) => void;
   readonly signal: AbortSignal;
 }
 

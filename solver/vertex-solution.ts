@@ -21,6 +21,7 @@ export interface SolveServices {
   readonly records: RecordStore;
   readonly isDurable: (stack: LayerStack) => boolean;
   readonly work: Work;
+  readonly onSolved?: (vertex: Vertex, stack: LayerStack) => void;
 }
 
 /**
@@ -63,7 +64,7 @@ export class VertexSolution {
 
   /** The vertex's result: from a record, or by running the op. */
   solve(): Promise<Solved> {
-    this.#solved ??= this.#isLocal ? this.#load() : this.#find();
+    this.#solved ??= this.#isLocal ? this.#load() : this.#findAndTell();
     return this.#solved;
   }
 
@@ -77,6 +78,12 @@ export class VertexSolution {
     const result = await this.#perform(() => this.#op.exec([], this.#context));
     this.#finish('done');
     return { result, preciseKey: undefined };
+  }
+
+  async #findAndTell(): Promise<Solved> {
+    const solved = await this.#find();
+    if (solved.result !== 'local') this.#services.onSolved?.(this.#node.vertex, solved.result);
+    return solved;
   }
 
   async #find(): Promise<Solved> {

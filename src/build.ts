@@ -13,6 +13,7 @@ import { firstFailure } from './core/errors.ts';
 import { formatPlatform, parsePlatform } from './core/platform.ts';
 import type { ProgressEvent, ProgressSink } from './core/progress.ts';
 import { withDiskFull } from './disk-full.ts';
+import { EarlyBlobs, verticesBelow } from './early-blobs.ts';
 import { emitUnusedBuildArgs } from './emit-unused-build-args.ts';
 import { emitWarnings } from './emit-warnings.ts';
 import { type Engine, openEngine } from './engine.ts';
@@ -81,12 +82,20 @@ async function buildWith(engine: Engine, { request, progress, signal }: Scope): 
   const context = namedContexts(input.context, { request, contexts });
   const roots = definitions.flatMap(({ root }) => (root === 'scratch' ? [] : [root]));
   engine.emptyRenewedCaches(roots);
+  const epoch = definitions.find((definition) => definition.epoch !== undefined)?.epoch ?? request.epoch;
+  const dating = epoch === undefined ? {} : { epoch };
+  const forms = exporters.flatMap((exporter) => (exporter.kind === 'image' ? [exporter.form] : []));
+  await using earlyBlobs = new EarlyBlobs({ layers: engine.layers, forms, ...dating, signal });
+  const needed = verticesBelow(roots);
   const stacks = await solve(roots, {
     resolve: engine.opResolver(context),
     records: engine.records,
     isDurable: (stack) => engine.layers.isDurable(stack),
     concurrency: stepsAtOnce(),
     progress,
+    onSolved: (vertex, stack) => {
+      if (needed.has(vertex.digest)) earlyBlobs.begin(stack);
+    },
     signal,
   });
   const results = definitions.map((definition): PlatformResult => {
@@ -94,13 +103,12 @@ async function buildWith(engine: Engine, { request, progress, signal }: Scope): 
     return { stack: stackOf(root, roots, stacks), config, platform };
   });
 
-  const epoch = definitions.find((definition) => definition.epoch !== undefined)?.epoch ?? request.epoch;
   const exported = await runExporters(exporters, results, {
     layers: engine.layers,
     content: engine.content,
     describe: (stack) => engine.records.describe(stack),
     now: Date.now(),
-    ...(epoch === undefined ? {} : { epoch }),
+    ...dating,
     progress,
     signal,
   });

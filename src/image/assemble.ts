@@ -98,14 +98,19 @@ export async function assembleImage(result: PlatformResult, options: AssembleOpt
 
 async function layerBlobs(stack: LayerStack, options: AssembleOptions): Promise<readonly LayerBlob[]> {
   const { layers, form, signal } = options;
-  const epoch = form.clampFileTimes ? epochOf(options) : undefined;
-  const settings = { signal, ...(epoch === undefined ? {} : { epoch }) };
+  const settings = { signal, ...blobSettings(form, options) };
   // All have settled before the first failure is reported, so that nothing works on after the build is over.
   const settled = await Promise.allSettled(stack.map((layer) => layers.blob(layer, form.compression, settings)));
   return settled.map((outcome) => {
     if (outcome.status === 'rejected') throw outcome.reason;
     return { ...outcome.value, descriptor: layerDescriptorIn(form.mediaTypes, outcome.value.descriptor) };
   });
+}
+
+/** What the blobs of an image of this form are made with; `epoch` is the build's. */
+export function blobSettings(form: ImageForm, build: { readonly epoch?: number }): { readonly epoch?: number } {
+  const epoch = form.clampFileTimes ? epochOf({ form, ...build }) : undefined;
+  return epoch === undefined ? {} : { epoch };
 }
 
 function completeConfig(result: PlatformResult, layers: readonly LayerBlob[], options: AssembleOptions): ImageConfig {
@@ -127,7 +132,7 @@ function completeConfig(result: PlatformResult, layers: readonly LayerBlob[], op
   };
 }
 
-function epochOf(options: AssembleOptions): number | undefined {
+function epochOf(options: Pick<AssembleOptions, 'form' | 'epoch'>): number | undefined {
   return options.form.epoch ?? options.epoch;
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { solve } from '../../solver/solve.ts';
+import { type SolveOptions, solve } from '../../solver/solve.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
 import { context, FakeWorld, fake } from './fake-ops.ts';
 
@@ -37,6 +37,19 @@ describe('solve', () => {
     });
     expect(stacks.map((stack) => world.contentOf(stack))).toEqual(['a(base())', 'b(base())']);
     expect(world.runs.toSorted()).toEqual(['a', 'b', 'base']);
+  });
+
+  it('tells of each result as soon as there is one, and of nothing that was not needed', async () => {
+    const world = new FakeWorld();
+    const graph = () => fake('run', [fake('copy', [fake('base')])]);
+    for (const expected of [['base', 'copy', 'run'], ['run']]) {
+      const told: string[] = [];
+      const onSolved: SolveOptions['onSolved'] = (vertex, stack) =>
+        told.push(`${vertex.options.name}: ${world.contentOf(stack)}`);
+      await world.solve(graph(), { onSolved });
+      expect(told.map((line) => line.split(':')[0])).toEqual(expected);
+      expect(told.at(-1)).toBe('run: run(copy(base()))');
+    }
   });
 
   it('runs nothing when nothing changed, with one lookup of a record', async () => {
