@@ -4,6 +4,7 @@ import { errnoOf, SlipwayError } from '../src/core/errors.ts';
 import { type Database, openDatabase } from './database.ts';
 import { removeLeftovers } from './leftovers.ts';
 import { ownIdentity } from './process-identity.ts';
+import { makeQuickFolder, spreadSubfolders } from './quick-folder.ts';
 
 /** The folders in a store's root. */
 export type StoreFolder = 'blobs/sha256' | 'git' | 'layers' | 'mounts' | 'tmp';
@@ -38,15 +39,20 @@ export function openStore(root: string): Store {
 
   const folder = (name: StoreFolder) => {
     const path = `${root}/${name}`;
-    if (!made.has(name)) makeFolder(path);
+    // Layers begin as folders of tmp/.
+    if (!made.has(name) && makeFolder(path) && name === 'tmp') spreadSubfolders(path);
     made.add(name);
     return path;
   };
   const ownFolder = () => {
-    // Not the identity alone: one process may have the store open twice.
-    const path = `${folder('tmp')}/${ownIdentity()}.${randomBytes(4).toString('hex')}`;
-    makeFolder(path);
-    removeLeftovers({ temporary: folder('tmp'), layers: folder('layers'), own: path, database });
+    const temporary = folder('tmp');
+    const path = makeQuickFolder(() => {
+      // Not the identity alone: one process may have the store open twice.
+      const made = `${temporary}/${ownIdentity()}.${randomBytes(4).toString('hex')}`;
+      makeFolder(made);
+      return made;
+    });
+    removeLeftovers({ temporary, layers: folder('layers'), own: path, database });
     return path;
   };
   return {
@@ -64,9 +70,10 @@ export function openStore(root: string): Store {
   };
 }
 
-function makeFolder(path: string): void {
+/** Whether it was not there yet. */
+function makeFolder(path: string): boolean {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined;
   } catch (error) {
     const errno = errnoOf(error);
     if (errno !== 'EACCES' && errno !== 'EPERM' && errno !== 'EROFS' && errno !== 'ENOTDIR' && errno !== 'EEXIST')
