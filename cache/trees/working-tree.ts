@@ -10,18 +10,18 @@ export interface Inode {
   readonly content?: TreeContent;
 }
 
-/** A name in the layer that is being made. Without an inode it is a removed one, which hides what the root has there. */
-interface Node {
-  inode: Inode | undefined;
-  /** Of folders: what the layer has in them. */
+/** A name in the layer that is being made: a removed one hides what the root has there. A file costs nothing but its inode. */
+type Node = FolderNode | Inode | 'removed';
+
+interface FolderNode {
+  inode: Inode;
+  /** What the layer has in the folder. */
   readonly children: Map<string, Node>;
-  /** Of folders: whether what the root has at this path shows through. */
-  isMerged: boolean;
+  /** Whether what the root has at this path shows through. */
+  readonly isMerged: boolean;
 }
 
-/** Of everything but folders; nothing is ever put into it. A map for each file would be a tenth of all memory. */
-const NO_CHILDREN = new Map<string, Node>();
-
+const REMOVED = { kind: 'removed' } as const;
 const ROOT_FOLDER: FileEntry = { type: 'dir', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 0 };
 
 /**
@@ -31,7 +31,7 @@ const ROOT_FOLDER: FileEntry = { type: 'dir', mode: 0o755, uid: 0, gid: 0, size:
  */
 export class WorkingTree implements FileTree {
   readonly #root: FileTree;
-  readonly #top: Node;
+  readonly #top: FolderNode;
 
   constructor(root: FileTree) {
     this.#root = root;
@@ -40,17 +40,17 @@ export class WorkingTree implements FileTree {
 
   lstat(path: BytePath): FileEntry | undefined {
     const found = this.#find(path);
-    return found === 'in root' ? this.#root.lstat(path) : found?.inode?.file;
+    return found === 'in root' ? this.#root.lstat(path) : inodeOf(found)?.file;
   }
 
   readdir(path: BytePath): readonly BytePath[] {
     const found = this.#find(path);
     if (found === 'in root') return this.#root.readdir(path);
-    if (found?.inode?.file.type !== 'dir') return [];
+    if (!isFolder(found)) return [];
     if (!found.isMerged) return namesOf(found);
     const names = new Set<string>(this.#root.readdir(path));
     for (const [name, node] of found.children) {
-      if (node.inode === undefined) names.delete(name);
+      if (node === 'removed') names.delete(name);
       else names.add(name);
     }
     return [...names].sort() as BytePath[];
@@ -59,7 +59,7 @@ export class WorkingTree implements FileTree {
   contentPath(path: BytePath): BytePath {
     const found = this.#find(path);
     if (found === 'in root') return this.#root.contentPath(path);
-    const content = found?.inode?.content;
+    const content = inodeOf(found)?.content;
     if (content?.kind !== 'host') throw new Error(`internal: no host file behind ${path}`);
     return content.path;
   }
@@ -67,7 +67,7 @@ export class WorkingTree implements FileTree {
   /** What is at a path, for making another name of it; undefined where there is nothing. */
   inode(path: BytePath): Inode | undefined {
     const found = this.#find(path);
-    if (found !== 'in root') return found?.inode;
+    if (found !== 'in root') return inodeOf(found);
     const file = this.#root.lstat(path);
     if (file?.type !== 'file') return file === undefined ? undefined : { file };
     return { file, content: treeContent(this.#root, path, file) };
@@ -76,7 +76,7 @@ export class WorkingTree implements FileTree {
   /** Writes anything but a folder, in place of whatever is there. The parent folder must exist. */
   put(path: BytePath, inode: Inode): void {
     const [parent, name] = this.#parentOf(path);
-    parent.children.set(name, { inode, children: NO_CHILDREN, isMerged: false });
+    parent.children.set(name, inode);
   }
 
   /** Makes a folder, in place of whatever is there that is not one; sets the attributes of one that is there. */
@@ -87,16 +87,15 @@ export class WorkingTree implements FileTree {
     }
     const [parent, name] = this.#parentOf(path);
     const existing = parent.children.get(name);
-    if (existing?.inode?.file.type === 'dir') existing.inode = { file };
+    if (isFolder(existing)) existing.inode = { file };
     else parent.children.set(name, folderNode({ file }, existing === undefined && this.#isRootFolder(parent, path)));
   }
 
   /** Removes a name and everything below it. */
   remove(path: BytePath): void {
     const [parent, name] = this.#parentOf(path);
-    if (parent.isMerged && this.#root.lstat(path) !== undefined) {
-      parent.children.set(name, { inode: undefined, children: NO_CHILDREN, isMerged: false });
-    } else parent.children.delete(name);
+    if (parent.isMerged && this.#root.lstat(path) !== undefined) parent.children.set(name, 'removed');
+    else parent.children.delete(name);
   }
 
   /** The layer: folders before what is in them, names in byte order; only what was written, and the folders it lies in. */
@@ -106,42 +105,41 @@ export class WorkingTree implements FileTree {
     return entries;
   }
 
-  #collect(folder: Node, path: string, entries: TreeEntry[], firstNames: Map<Inode, BytePath>): void {
+  #collect(folder: FolderNode, path: string, entries: TreeEntry[], firstNames: Map<Inode, BytePath>): void {
     for (const name of [...folder.children.keys()].sort()) {
       const node = folder.children.get(name) as Node;
       const at = `${path}/${name}` as BytePath;
-      if (node.inode === undefined) {
-        entries.push({ path: at, change: { kind: 'removed' } });
-      } else if (node.inode.file.type === 'dir') {
+      if (node === 'removed') entries.push({ path: at, change: REMOVED });
+      else if (isFolder(node)) {
         const isOpaque = !node.isMerged && folder.isMerged && this.#root.lstat(at)?.type === 'dir';
         const change = { kind: 'present', file: node.inode.file, ...(isOpaque ? { opaque: true } : {}) } as const;
         entries.push({ path: at, change });
         this.#collect(node, at, entries, firstNames);
-      } else entries.push({ path: at, change: presentFile(node.inode, at, firstNames) });
+      } else entries.push({ path: at, change: presentFile(node, at, firstNames) });
     }
   }
 
-  #find(path: BytePath): Node | 'in root' | undefined {
-    let node = this.#top;
+  #find(path: BytePath): FolderNode | Inode | 'in root' | undefined {
+    let node: Node = this.#top;
     for (let start = 1; start < path.length; ) {
+      if (!isFolder(node)) return undefined;
       const slash = path.indexOf('/', start);
       const end = slash < 0 ? path.length : slash;
-      const child = node.children.get(path.slice(start, end));
+      const child: Node | undefined = node.children.get(path.slice(start, end));
       if (child === undefined) return node.isMerged ? 'in root' : undefined;
-      if (child.inode === undefined) return undefined;
       node = child;
       start = end + 1;
     }
-    return node;
+    return node === 'removed' ? undefined : node;
   }
 
-  #parentOf(path: BytePath): [Node, string] {
+  #parentOf(path: BytePath): [FolderNode, string] {
     const slash = path.lastIndexOf('/');
     return [this.#writtenFolder(path.slice(0, slash) as BytePath), path.slice(slash + 1)];
   }
 
   /** The folder's node in the layer; made from what the root has, where the layer had no part of it yet. */
-  #writtenFolder(path: BytePath): Node {
+  #writtenFolder(path: BytePath): FolderNode {
     let node = this.#top;
     for (let start = 1; start < path.length; ) {
       const slash = path.indexOf('/', start);
@@ -152,7 +150,7 @@ export class WorkingTree implements FileTree {
         const file = this.#root.lstat(path.slice(0, end) as BytePath);
         if (file !== undefined) child = folderNode({ file }, true);
       }
-      if (child?.inode?.file.type !== 'dir') throw new Error(`internal: ${path} is no folder`);
+      if (!isFolder(child)) throw new Error(`internal: ${path} is no folder`);
       node.children.set(name, child);
       node = child;
       start = end + 1;
@@ -160,18 +158,26 @@ export class WorkingTree implements FileTree {
     return node;
   }
 
-  #isRootFolder(parent: Node, path: BytePath): boolean {
+  #isRootFolder(parent: FolderNode, path: BytePath): boolean {
     return parent.isMerged && this.#root.lstat(path)?.type === 'dir';
   }
 }
 
-function folderNode(inode: Inode, isMerged: boolean): Node {
+function folderNode(inode: Inode, isMerged: boolean): FolderNode {
   return { inode, children: new Map(), isMerged };
 }
 
-function namesOf(folder: Node): BytePath[] {
+function isFolder(node: Node | undefined): node is FolderNode {
+  return typeof node === 'object' && 'children' in node;
+}
+
+function inodeOf(node: FolderNode | Inode | undefined): Inode | undefined {
+  return isFolder(node) ? node.inode : node;
+}
+
+function namesOf(folder: FolderNode): BytePath[] {
   const names: string[] = [];
-  for (const [name, node] of folder.children) if (node.inode !== undefined) names.push(name);
+  for (const [name, node] of folder.children) if (node !== 'removed') names.push(name);
   return names.sort() as BytePath[];
 }
 

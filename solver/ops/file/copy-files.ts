@@ -143,6 +143,8 @@ function copiedInode(copier: Copier, { path, entry }: Item): Inode {
 /** Written out member by member, because this runs once a file and what the source's store knows of an inode stays behind. */
 function copiedAttributes(entry: FileEntry, { owner, mode }: CopyOptions): FileEntry {
   const { type, size, mtime, target, device, xattrs } = entry;
+  const isForeign = entry.host !== undefined || entry.link !== undefined || xattrs?.size === 0;
+  if (owner === undefined && mode === undefined && !isForeign) return entry;
   const isChanged = mode !== undefined && type !== 'symlink';
   return {
     type,
