@@ -19,7 +19,7 @@ export interface ContainerExit {
 /** How long a container may take to end after SIGTERM. */
 const TERM_GRACE_MS = 300;
 /** Between `unshare` and the container's command there is the runtime. */
-const COMMAND_DEPTH = 2;
+export const COMMAND_DEPTH = 2;
 const SIGTERM_BIT = 1n << 14n;
 
 /** How a runtime is started: its absolute path and arguments, and descriptors that it is given from 3 on. */
@@ -56,7 +56,7 @@ export async function runContainer(
   const onKill = () => {
     isKilled = true;
   };
-  const status = await endOf(child, signal, onKill);
+  const status = await endOfProcess(child, COMMAND_DEPTH).wait(signal, onKill);
   await Promise.all(outputs);
   return { status };
 }
@@ -77,7 +77,7 @@ export async function runContainerInTerminal(command: RuntimeCommand, signal: Ab
   const resize = () => resizeTerminalOf(descendant(child.pid, COMMAND_DEPTH));
   process.stderr.on('resize', resize);
   try {
-    return { status: await endOf(child, signal) };
+    return { status: await endOfProcess(child, COMMAND_DEPTH).wait(signal) };
   } finally {
     process.stderr.off('resize', resize);
   }
@@ -99,17 +99,28 @@ function resizeTerminalOf(pid: number | undefined): void {
   }
 }
 
-async function endOf(child: ChildProcess, signal: AbortSignal, onKill?: () => void): Promise<number> {
-  const stop = () => void stopProcess(child, COMMAND_DEPTH, onKill);
-  signal.addEventListener('abort', stop, { once: true });
-  if (signal.aborted) stop();
-  try {
-    await once(child, 'exit');
-    return exitStatus(child);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
+/** The end of a child that makes a container whose command is `depth` processes below it. Nothing is missed from this call on. */
+export function endOfProcess(child: ChildProcess, depth: number): { readonly wait: WaitForEnd } {
+  const ended = once(child, 'exit');
+  // Until somebody waits for it, a start that failed is nobody's error.
+  ended.catch(() => {});
+  return {
+    wait: async (signal, onKill) => {
+      const stop = () => void stopProcess(child, depth, onKill);
+      signal.addEventListener('abort', stop, { once: true });
+      if (signal.aborted) stop();
+      try {
+        await ended;
+        return exitStatus(child);
+      } finally {
+        signal.removeEventListener('abort', stop);
+      }
+    },
+  };
 }
+
+/** Resolves to the exit status when all of the container is gone; an aborted signal ends it, see `stopProcess`. */
+type WaitForEnd = (signal: AbortSignal, onKill?: () => void) => Promise<number>;
 
 /**
  * `unshare` stays as the parent of the namespace's first process. It dies with slipway and kills its child then; runtimes look their
@@ -117,15 +128,31 @@ async function endOf(child: ChildProcess, signal: AbortSignal, onKill?: () => vo
  */
 function spawnInNamespaces(
   command: readonly string[],
-  { stdio, session }: { readonly stdio: number[]; readonly session: 'own' | 'shared' },
+  options: { readonly stdio: number[]; readonly session: 'own' | 'shared' },
 ): ChildProcess {
   const unshare = [requireProgram('unshare'), '--pid', '--fork', '--kill-child=KILL', '--mount-proc', '--'];
-  return spawn(requireProgram('setpriv'), ['--pdeathsig', 'KILL', '--', ...unshare, ...command], {
+  return spawnTied([...unshare, ...command], options);
+}
+
+/** Starts a program that the kernel kills with this process. `session`: whether it shares the user's terminal. */
+export function spawnTied(
+  command: readonly string[],
+  {
+    stdio,
+    session,
+    env = {},
+  }: {
+    readonly stdio: (number | 'ignore')[];
+    readonly session: 'own' | 'shared';
+    readonly env?: Readonly<Record<string, string>>;
+  },
+): ChildProcess {
+  return spawn(requireProgram('setpriv'), ['--pdeathsig', 'KILL', '--', ...command], {
     stdio,
     detached: session === 'own',
     cwd: '/',
     // Nothing of the user's environment: it may hold credentials.
-    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...env },
   });
 }
 
@@ -143,7 +170,7 @@ export async function readOutput(fd: number, take: (data: Uint8Array) => void): 
  * Ends a container. `child` is the `unshare` that made its PID namespace, of which the kernel lets nothing outlive the first process;
  * the container's command lies `depth` processes below `child` and is sent SIGTERM first. `onKill` is called if that was not enough.
  */
-export async function stopProcess(child: ChildProcess, depth: number, onKill = () => {}): Promise<void> {
+async function stopProcess(child: ChildProcess, depth: number, onKill = () => {}): Promise<void> {
   const first = onlyChild(child.pid);
   const command = descendant(first, depth - 1);
   if (command !== undefined && catchesTerm(command)) {
@@ -194,7 +221,7 @@ function sendSignal(pid: number | undefined, signal: NodeJS.Signals): void {
   }
 }
 
-/** The status of a process that ended, 128 and the number for a signal. */
+/** The status of a process that ended: 128 and the number for a signal. */
 export function exitStatus({ exitCode, signalCode }: ChildProcess): number {
   if (exitCode !== null) return exitCode;
   if (signalCode !== null) return 128 + osConstants.signals[signalCode];

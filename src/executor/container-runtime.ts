@@ -24,8 +24,10 @@ export interface ContainerRuntime extends Disposable {
   readonly dropsNodev: boolean;
   /** How this runtime is told to filter system calls; undefined where it cannot. */
   seccompFilter(profile: SeccompProfile): SeccompFilter | undefined;
-  /** Says that a container will be run soon, in the mount namespace that this thread is in now. */
-  prepare(): void;
+  /** Whether what `prepare` starts has a mount namespace of its own, which then has to be told of mounts that are made later. */
+  readonly followsMounts: boolean;
+  /** Says that a container will be run soon, in the mount namespace that this thread is in now. `memory` is a folder in memory. */
+  prepare(memory: string): void;
   /**
    * Runs the container until it and every process of it are gone; resolves when its command exited 0, else rejects as `Executor.run` does.
    * All of it dies with this process. An aborted `signal` sends SIGTERM to the command, then kills everything.

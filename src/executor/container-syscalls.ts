@@ -11,6 +11,10 @@ export interface ContainerSyscalls {
   openInRoot(root: string, path: Uint8Array): number;
   /** A descriptor of an empty file in memory, close-on-exec. */
   memoryFile(): number;
+  /** The same for a program, which can be executed, and sealed. EACCES where the machine does not allow that. */
+  executableMemory(): number;
+  /** Makes a file in memory one that nobody can change, ever. */
+  seal(fd: number): void;
   /** Both ends of a pipe, close-on-exec. */
   pipe(): { readonly read: number; readonly write: number };
   /**
@@ -32,7 +36,10 @@ const OPEN_ATTEMPTS = 1000;
 const DISTURBED: ReadonlySet<number> = new Set([constants.errno.EAGAIN, constants.errno.EXDEV]);
 const FSCONFIG = { setFlag: 0, setString: 1, create: 6 } as const;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
-const MFD_CLOEXEC = 1;
+const MFD = { cloexec: 1, allowSealing: 2, exec: 16 } as const;
+const F_ADD_SEALS = 1033;
+/** F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE. */
+const ALL_SEALS = 15;
 const MOUNT_ATTR_NODEV = 4;
 
 let loaded: ContainerSyscalls | undefined;
@@ -56,6 +63,7 @@ function load(): ContainerSyscalls {
   const fsmount = libc.func('syscall', 'long', ['long', 'long', 'long', 'long']);
   const pipe2 = libc.func('int pipe2(_Out_ int*, int)');
   const memfdCreate = libc.func('int memfd_create(const char*, uint)');
+  const fcntl = libc.func('int fcntl(int, int, int)');
   const open = libc.func('int open(const char*, int)');
   const close = libc.func('int close(int)');
 
@@ -86,7 +94,15 @@ function load(): ContainerSyscalls {
         close(folder);
       }
     },
-    memoryFile: () => check(memfdCreate('slipway', MFD_CLOEXEC), 'memfd_create', 'slipway'),
+    memoryFile: () => check(memfdCreate('slipway', MFD.cloexec), 'memfd_create', 'slipway'),
+    executableMemory: () => {
+      const flags = MFD.cloexec | MFD.allowSealing;
+      const fd = memfdCreate('slipway', flags | MFD.exec);
+      // Before Linux 6.3 there is no such flag, and every such file can be executed.
+      const isUnknown = fd < 0 && koffi.errno() === constants.errno.EINVAL;
+      return check(isUnknown ? memfdCreate('slipway', flags) : fd, 'memfd_create', 'slipway');
+    },
+    seal: (fd) => void check(fcntl(fd, F_ADD_SEALS, ALL_SEALS), 'fcntl', `${fd}`),
     pipe: () => {
       const ends = [0, 0];
       check(pipe2(ends, O_CLOEXEC), 'pipe2', '');

@@ -57,7 +57,7 @@ export class OciExecutor implements Executor, Disposable {
   constructor(options: OciExecutorOptions) {
     this.name = options.runtime.name;
     this.#runtime = options.runtime;
-    this.#mounts = new PrivateMounts(`${options.stateDir}/mnt`);
+    this.#mounts = new PrivateMounts(`${options.stateDir}/mnt`, options.runtime.followsMounts ? 'shared' : 'private');
     this.#scratchDir = options.scratchDir;
     this.#xattrs = options.xattrs;
     this.#seccomp = new SeccompFilters((profile) => options.runtime.seccompFilter(profile));
@@ -92,7 +92,7 @@ export class OciExecutor implements Executor, Disposable {
     cleanup.defer(() => removeEmptyStubs(root.upperDir, stubs));
     if (spec.resources !== undefined || spec.cgroupParent) this.#hierarchies ??= openHierarchies();
     const { path: folder } = cleanup.use(this.#mounts.folder(spec.id));
-    this.#runtime.prepare();
+    this.#runtime.prepare(this.#mounts.path);
     const network = spec.network === 'sandbox' ? await this.#networks.take(progress) : undefined;
     // What may do anything may change its network, too.
     cleanup.defer(() => network?.release(spec.security === 'insecure' ? 'discard' : 'reuse'));

@@ -12,6 +12,8 @@ export interface OciRuntime {
   readonly options: readonly string[];
   /** Whether it mounts the root anew without `nodev`, which then has to be asked for. */
   readonly dropsNodev: boolean;
+  /** Whether its command `run` takes the config.json from any file. */
+  readonly takesConfigFile: boolean;
 }
 
 const KNOWN_RUNTIMES = ['crun', 'runc'];
@@ -64,7 +66,7 @@ export function supportsSeccomp(runtime: OciRuntime): boolean {
 
 function runtimeAt(path: string): OciRuntime {
   const name = basename(path);
-  return { name, path, options: runtimeOptions(name), dropsNodev: name === 'crun' };
+  return { name, path, options: runtimeOptions(name), dropsNodev: name === 'crun', takesConfigFile: name === 'crun' };
 }
 
 /** Containers stay in slipway's own cgroup, so that a kill leaves no cgroup behind. */

@@ -8,22 +8,28 @@ export interface PrivateFolder extends Disposable {
   readonly path: string;
 }
 
+/** MS_SHARED of mount(2). */
+const SHARED = 1 << 20;
+
 /**
- * Mounts that only this process and what it spawns can see, and that vanish with them. `mountPoint` is a folder that stays
+ * Mounts that only this process and what it spawns can see, and that vanish with them. `path` is a folder that stays
  * empty on disk; any number of processes may use the same one at once. Entering the namespace happens with the first folder.
  */
 export class PrivateMounts {
-  readonly #mountPoint: string;
+  readonly path: string;
+  readonly #isShared: boolean;
   #ready = false;
 
-  constructor(mountPoint: string) {
-    this.#mountPoint = mountPoint;
+  /** `propagation`: whether mount namespaces that are copied from this one are told of mounts that are made later. */
+  constructor(path: string, propagation: 'shared' | 'private') {
+    this.path = path;
+    this.#isShared = propagation === 'shared';
   }
 
   /** An empty folder. `id` must be unique in this process. */
   folder(id: string): PrivateFolder {
     this.#prepare();
-    const path = `${this.#mountPoint}/${id}`;
+    const path = `${this.path}/${id}`;
     mkdirSync(path);
     syscalls().mount('tmpfs', path, 'tmpfs', MOUNT.nosuid | MOUNT.nodev, 'mode=0755');
     return {
@@ -37,10 +43,11 @@ export class PrivateMounts {
 
   #prepare(): void {
     if (this.#ready) return;
-    mkdirSync(this.#mountPoint, { recursive: true });
+    mkdirSync(this.path, { recursive: true });
     try {
       enterMountNamespace();
-      syscalls().mount('tmpfs', this.#mountPoint, 'tmpfs', MOUNT.nosuid | MOUNT.nodev, 'mode=0755');
+      syscalls().mount('tmpfs', this.path, 'tmpfs', MOUNT.nosuid | MOUNT.nodev, 'mode=0755');
+      if (this.#isShared) syscalls().mount('none', this.path, '', SHARED, '');
     } catch (error) {
       if (errnoOf(error) === 'EPERM') throw explainForbiddenMounts(error);
       throw error;

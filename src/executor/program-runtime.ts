@@ -4,21 +4,29 @@ import { type RuntimeCommand, runContainer, runContainerInTerminal } from './con
 import type { ContainerBundle, ContainerIO, ContainerRuntime } from './container-runtime.ts';
 import { type OciRuntime, supportsSeccomp } from './oci-runtime.ts';
 import { runtimeFailure } from './runtime-failure.ts';
+import { sealProgram } from './sealed-program.ts';
 import type { SeccompProfile } from './seccomp/default-profile.ts';
 import type { SeccompFilter } from './seccomp/seccomp-filters.ts';
 import { seccompProgram } from './seccomp/seccomp-program.ts';
+import { SpareProcesses } from './spare-processes.ts';
+import type { ContainerEnd } from './waiting-process.ts';
+import { startRuntime } from './waiting-runtime.ts';
 
-/** Runs bundles by an OCI runtime's program (crun, runc). */
+/** Runs bundles by an OCI runtime's program (crun, runc). crun is started ahead: half of its time is its own start. */
 export class ProgramRuntime implements ContainerRuntime {
   readonly name: string;
   readonly dropsNodev: boolean;
+  readonly followsMounts: boolean;
   readonly #program: OciRuntime;
   readonly #stateDir: string;
+  readonly #held = new DisposableStack();
+  #waiting: SpareProcesses | undefined;
 
   /** `stateDir` keeps the compiled seccomp filter. */
   constructor(program: OciRuntime, stateDir: string) {
     this.name = program.name;
     this.dropsNodev = program.dropsNodev;
+    this.followsMounts = program.takesConfigFile;
     this.#program = program;
     this.#stateDir = stateDir;
   }
@@ -32,11 +40,33 @@ export class ProgramRuntime implements ContainerRuntime {
     return supportsSeccomp(this.#program) ? { profile, annotations: {} } : undefined;
   }
 
-  prepare(): void {
-    // A runtime's program starts in less time than it would take to keep one waiting.
+  prepare(memory: string): void {
+    if (!this.#program.takesConfigFile) return;
+    this.#waiting ??= this.#waitingRuntimes(memory);
+    this.#waiting.prepare();
   }
 
-  async run({ id, folder, spec, cgroupFiles }: ContainerBundle, io: ContainerIO, signal: AbortSignal): Promise<void> {
+  async run(bundle: ContainerBundle, io: ContainerIO, signal: AbortSignal): Promise<void> {
+    const canWait = io !== 'terminal' && bundle.cgroupFiles.length === 0;
+    const { status, report } =
+      canWait && this.#waiting !== undefined
+        ? await this.#waiting.run(JSON.stringify(bundle.spec), io, signal)
+        : await this.#runBundle(bundle, io, signal);
+    if (status === 0) return;
+    signal.throwIfAborted();
+    throw runtimeFailure(bundle.spec.process.args, status, report);
+  }
+
+  #waitingRuntimes(memory: string): SpareProcesses {
+    const options = { runtime: this.#program, program: this.#held.use(sealProgram(this.#program.path)), memory };
+    return this.#held.use(new SpareProcesses({ start: () => startRuntime(options), limit: 1 }));
+  }
+
+  async #runBundle(
+    { id, folder, spec, cgroupFiles }: ContainerBundle,
+    io: ContainerIO,
+    signal: AbortSignal,
+  ): Promise<ContainerEnd> {
     writeFileSync(`${folder}/config.json`, JSON.stringify(spec), { mode: 0o600 });
     const log = `${folder}/log`;
     const options = ['--root', `${folder}/state`, '--log', log, '--log-format', 'json', ...this.#program.options];
@@ -45,13 +75,11 @@ export class ProgramRuntime implements ContainerRuntime {
     const entered = inCgroup(command, cgroup.descriptors);
     const { status } =
       io === 'terminal' ? await runContainerInTerminal(entered, signal) : await runContainer(entered, io, signal);
-    if (status === 0) return;
-    signal.throwIfAborted();
-    throw runtimeFailure(spec.process.args, status, readLog(log));
+    return { status, report: readLog(log) };
   }
 
   [Symbol.dispose](): void {
-    // Nothing of it outlives a run.
+    this.#held[Symbol.dispose]();
   }
 }
 

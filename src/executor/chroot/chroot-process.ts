@@ -5,14 +5,14 @@ import { fileURLToPath } from 'node:url';
 import { errnoOf } from '../../core/errors.ts';
 import type { ProcessIO } from '../../core/executor.ts';
 import { exitStatus, readOutput } from '../container-process.ts';
-import type { InitExit } from '../native/init-process.ts';
+import type { ContainerEnd } from '../waiting-process.ts';
 import { type ChrootPlan, chrootPlanLine } from './chroot-plan.ts';
 import { OUTPUTS } from './kernel-folders.ts';
 
 /** A step's processes to be, which start up while their root is made. Disposing ends them, however far they are. */
 export interface WaitingStep extends Disposable {
   /** Once only. Resolves when every process of the step is gone; an aborted `signal` ends them. */
-  run(plan: ChrootPlan, io: ProcessIO, signal: AbortSignal): Promise<InitExit>;
+  run(plan: ChrootPlan, io: ProcessIO, signal: AbortSignal): Promise<ContainerEnd>;
 }
 
 /** Starts the supervisor of a step, which starts its init. */

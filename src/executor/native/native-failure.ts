@@ -1,13 +1,13 @@
 import { SlipwayError } from '../../core/errors.ts';
 import { commandFailure, commandMissing, commandRefused } from '../runtime-failure.ts';
-import type { InitExit } from './init-process.ts';
+import type { ContainerEnd } from '../waiting-process.ts';
 import { parseReport } from './init-report.ts';
 
 /** The error for a step that an init of slipway's did not end with status 0; `executor` is its name. */
 export function initFailure(
   executor: 'native' | 'chroot',
   args: readonly string[],
-  { status, report }: InitExit,
+  { status, report }: ContainerEnd,
 ): SlipwayError {
   const command = args[0] ?? '';
   const { last, text } = parseReport(report);

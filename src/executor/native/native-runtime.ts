@@ -1,11 +1,11 @@
 import { SlipwayError } from '../../core/errors.ts';
-import type { ProcessIO } from '../../core/executor.ts';
 import type { ContainerBundle, ContainerIO, ContainerRuntime } from '../container-runtime.ts';
 import type { SeccompProfile } from '../seccomp/default-profile.ts';
 import type { SeccompFilter } from '../seccomp/seccomp-filters.ts';
 import { seccompProgram } from '../seccomp/seccomp-program.ts';
-import type { InitPlan } from './init-plan.ts';
-import { type InitExit, runInitInTerminal, startInit, type WaitingInit } from './init-process.ts';
+import { SpareProcesses } from '../spare-processes.ts';
+import { planText } from './init-plan.ts';
+import { runInitInTerminal, startInit } from './init-process.ts';
 import { initFailure } from './native-failure.ts';
 
 const SPARE_LIMIT = 2;
@@ -17,9 +17,9 @@ const SPARE_LIMIT = 2;
 export class NativeRuntime implements ContainerRuntime {
   readonly name = 'native';
   readonly dropsNodev = false;
+  readonly followsMounts = false;
   readonly #stateDir: string;
-  readonly #spares: WaitingInit[] = [];
-  #runs = 0;
+  readonly #spares = new SpareProcesses({ start: startInit, limit: SPARE_LIMIT });
   #program: string | undefined;
 
   /** `stateDir` keeps the compiled seccomp filter. */
@@ -33,33 +33,23 @@ export class NativeRuntime implements ContainerRuntime {
   }
 
   prepare(): void {
-    if (this.#spares.length === 0) this.#spares.push(startInit());
+    this.#spares.prepare();
   }
 
   async run({ spec, cgroupFiles }: ContainerBundle, io: ContainerIO, signal: AbortSignal): Promise<void> {
     const { seccomp, ...linux } = spec.linux;
     const seccompProgram = seccomp === undefined ? undefined : this.#program;
     const plan = { spec: { ...spec, linux }, seccompProgram, cgroupFiles };
-    const exit = await (io === 'terminal' ? runInitInTerminal(plan, signal) : this.#runSpare(plan, io, signal));
+    const exit = await (io === 'terminal'
+      ? runInitInTerminal(plan, signal)
+      : this.#spares.run(planText(plan), io, signal));
     if (exit.status === 0) return;
     signal.throwIfAborted();
     throw initFailure('native', spec.process.args, exit);
   }
 
-  #runSpare(plan: InitPlan, io: ProcessIO, signal: AbortSignal): Promise<InitExit> {
-    const running = (this.#spares.shift() ?? startInit()).run(plan, io, signal);
-    this.#refill();
-    return running;
-  }
-
   [Symbol.dispose](): void {
-    for (const spare of this.#spares.splice(0)) spare[Symbol.dispose]();
-  }
-
-  /** A first RUN is often the only one; where more come one after the other, a start takes longer than most of them. */
-  #refill(): void {
-    this.#runs += 1;
-    while (this.#spares.length < Math.min(this.#runs, SPARE_LIMIT)) this.#spares.push(startInit());
+    this.#spares[Symbol.dispose]();
   }
 
   #compiled(profile: SeccompProfile): string {
