@@ -1,8 +1,10 @@
 import type { TreeEntry } from '../../../cache/layers/layer-store.ts';
 import type { CacheMount, CacheMountRequest, CacheMountSeed } from '../../../cache/mounts/cache-mount-store.ts';
+import { nameOfType } from '../../../cache/trees/make-folders.ts';
 import type { BytePath } from '../../../src/core/byte-path.ts';
 import { canonicalJson } from '../../../src/core/digest.ts';
-import type { FileTree } from '../../../src/core/file-tree.ts';
+import { SlipwayError } from '../../../src/core/errors.ts';
+import type { FileTree, FileType } from '../../../src/core/file-tree.ts';
 import type { ExecMount } from '../../vertex.ts';
 import { digestMounted, entriesBelow, mountedPath, openInput } from './mounted-content.ts';
 import type { MountRequest } from './prepare-mounts.ts';
@@ -50,10 +52,19 @@ async function seedOf(
     content: async () => {
       using place = await openInput(input, stack, { services, signal });
       const folder = mountedPath(place, mount);
-      const { mode, uid, gid } = place.tree.lstat(folder) ?? mount;
+      const entry = place.tree.lstat(folder);
+      if (entry !== undefined && entry.type !== 'dir') throw notFolder(mount, entry.type);
+      const { mode, uid, gid } = entry ?? mount;
       return { root: { mode, uid, gid }, entries: entriesIn(place.tree, folder) };
     },
   };
+}
+
+function notFolder({ source, target }: CacheMountOp, type: FileType): SlipwayError {
+  const message = `the cache mount on "${target}" cannot start from "${source}": expected a folder, found a ${nameOfType(type)}`;
+  return new SlipwayError('SLIPWAY_CACHE_SOURCE_INVALID', message, {
+    hint: 'name the folder that the file is in, or mount the file with type=bind',
+  });
 }
 
 /** What a folder of a tree has in it, as if it were the root. */
