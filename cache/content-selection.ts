@@ -21,15 +21,19 @@ export interface SelectedRoot {
   readonly name?: string;
 }
 
-/** A digest of files, with one part a file (`file <name>`, a digest of its attributes and bytes) to explain misses. */
+/**
+ * A digest of files, with parts to explain misses: one a file (`file <name>`, its attributes and a digest of its bytes), or of very many
+ * files one a folder (`folder <name>`).
+ */
 export interface ContentDigest {
   readonly digest: Digest;
   readonly parts: readonly KeyPart[];
 }
 
 /**
- * Digests the selected files: name, type, mode, uid, gid, size, link target, device, xattrs and bytes, never the mtime. Bytes of files
- * whose inode did not change since they were last digested are not read again.
+ * Digests the selected files: name, type, mode, uid, gid, size, link target, device, xattrs and bytes, never the mtime. It is a Merkle
+ * tree: a folder's digest is one of the files in it and of its folders' digests. Bytes of files whose inode did not change since they were
+ * last digested are not read again, and of a folder in which nothing changed, nothing is looked at but the stamps of its files.
  */
 export type ContentDigester = (
   tree: FileTree,

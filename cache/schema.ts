@@ -105,4 +105,17 @@ export const SCHEMA_STEPS: readonly string[] = [
     checksum INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Digests of the files of folders that were read whole: see folder-digests.ts.
+  CREATE TABLE folder_digests (
+    folder TEXT PRIMARY KEY,
+    used_at INTEGER NOT NULL,
+    mark TEXT NOT NULL,
+    listing TEXT NOT NULL,
+    names TEXT NOT NULL,
+    stamps BLOB NOT NULL,
+    digests BLOB NOT NULL,
+    plain BLOB NOT NULL
+  ) STRICT;
+  `,
 ];

@@ -6,6 +6,7 @@ import { openDownloadStore } from '../cache/downloads/download-store.ts';
 import type { FailedStep } from '../cache/failed-steps/failed-step-store.ts';
 import { openFailedSteps } from '../cache/failed-steps/sqlite-failed-step-store.ts';
 import { openFileDigests } from '../cache/file-digests.ts';
+import { openFolderDigests } from '../cache/folder-digests.ts';
 import type { GitRepositories } from '../cache/git/git-source.ts';
 import { openImageStore } from '../cache/images/image-store.ts';
 import { createLayerStore } from '../cache/layers/create-layer-store.ts';
@@ -105,7 +106,10 @@ export function openEngine(options: EngineOptions): Engine {
       createOpResolver({
         layers,
         content,
-        digestContent: createContentDigester(openFileDigests(database)),
+        digestContent: createContentDigester({
+          files: openFileDigests(database),
+          folders: openFolderDigests(database),
+        }),
         cacheMounts,
         downloads: openDownloadStore(database),
         fetch,

@@ -123,7 +123,8 @@ function stillUnused(store: Store, chosen: readonly PruneItem[], protection: Pro
 
 /** Results without layers of their own, and digests of files. */
 function forgetOld(database: Database, unusedSince: number): number {
-  database.statement('DELETE FROM file_digests WHERE used_at < ?').run(unusedSince);
+  for (const table of ['file_digests', 'folder_digests'])
+    database.statement(`DELETE FROM ${table} WHERE used_at < ?`).run(unusedSince);
   const old = database.statement('SELECT id FROM records WHERE used_at < ?').all(unusedSince);
   for (const { id } of old) removeRecord(database, Number(id));
   return old.length;

@@ -17,7 +17,7 @@ export class FolderDescriptors implements Disposable {
   /** By path in the tree; the least lately used first. */
   readonly #open = new Map<BytePath, number>();
   /** The latest answer, because the files of a folder are asked about one after the other. */
-  #latest: { readonly folder: BytePath; readonly place: string } | undefined;
+  #latest: { readonly folder: BytePath; readonly descriptor: number } | undefined;
 
   /** `root` is absolute and has no symlinks. */
   constructor(root: BytePath) {
@@ -25,11 +25,11 @@ export class FolderDescriptors implements Disposable {
   }
 
   /**
-   * A path of this folder that no symlink leads away from; undefined where it is not there any more. `SLIPWAY_CONTEXT_CHANGED` where its
-   * path leads to another place than when the tree was opened.
+   * A descriptor of this folder, valid until the next call; undefined where it is not there any more. `SLIPWAY_CONTEXT_CHANGED` where
+   * its path leads to another place than when the tree was opened.
    */
-  place(folder: BytePath): string | undefined {
-    if (this.#latest?.folder === folder) return this.#latest.place;
+  of(folder: BytePath): number | undefined {
+    if (this.#latest?.folder === folder) return this.#latest.descriptor;
     let descriptor = this.#open.get(folder);
     if (descriptor === undefined) {
       descriptor = this.#enter(folder);
@@ -37,9 +37,8 @@ export class FolderDescriptors implements Disposable {
     } else this.#open.delete(folder);
     this.#open.set(folder, descriptor);
     this.#forgetOldest();
-    const place = `/proc/self/fd/${descriptor}`;
-    this.#latest = { folder, place };
-    return place;
+    this.#latest = { folder, descriptor };
+    return descriptor;
   }
 
   [Symbol.dispose](): void {

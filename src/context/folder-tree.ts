@@ -1,15 +1,21 @@
-import { type Dirent, readdirSync, readlinkSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import { isLayerXattr } from '../../cache/layers/overlay-format.ts';
 import { type BytePath, displayPath, hostPath } from '../core/byte-path.ts';
 import { errnoOf, SlipwayError } from '../core/errors.ts';
-import type { FileEntry, FileTree, FileType, HostState } from '../core/file-tree.ts';
-import type { HostStat } from '../core/host-stat.ts';
-import { hostStatReader } from '../core/host-stat-reader.ts';
-import type { IgnoreMatch, IgnorePatterns } from '../core/ignore-patterns.ts';
+import type { FileEntry, FileTree } from '../core/file-tree.ts';
+import type { KnownListing } from '../core/folder-state.ts';
+import { isPresentAt, isSameStamp, makeStamps, STAMP_WORDS, type Stamps, stampAt, typeAt } from '../core/host-stamp.ts';
+import { hostStampReader } from '../core/host-stat-reader.ts';
+import type { IgnorePatterns } from '../core/ignore-patterns.ts';
 import { syscalls } from '../core/syscalls.ts';
 import { FolderDescriptors } from './folder-descriptors.ts';
+import { FolderFiles, type HostReader, type SeenFiles } from './folder-files.ts';
+import { FolderListing } from './folder-listing.ts';
+import { unreadable } from './unreadable-file.ts';
 
 const TOP: FileEntry = { type: 'dir', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 0 };
+/** The folder itself, for `hostStampReader`. */
+const ITSELF = ['' as BytePath];
 
 /**
  * A folder of this machine as a build sees it: without what the patterns exclude and without sockets, everything owned by
@@ -24,20 +30,23 @@ export function openFolderTree(root: BytePath, ignore: IgnorePatterns): FileTree
 
 class FolderTree implements FileTree, Disposable {
   readonly #root: BytePath;
-  readonly #ignore: IgnorePatterns;
-  readonly #entries = new Map<BytePath, FileEntry | undefined>([['/' as BytePath, TOP]]);
-  readonly #folders = new Map<BytePath, Listing>();
-  /** Of folders. */
-  readonly #matches = new Map<string, IgnoreMatch>();
-  /** Of excluded folders, whether something in them was taken back in. */
-  readonly #exceptions = new Map<BytePath, boolean>();
-  readonly #stat = hostStatReader();
+  readonly #listing: FolderListing;
+  /** Names of folders that were listed, and whose files were not looked at yet. */
+  readonly #listed = new Map<BytePath, Listed>();
+  /** Folders whose files were looked at. */
+  readonly #folders = new Map<BytePath, FolderFiles>();
+  /** By folder and name, files that were looked at by themselves; undefined for what is not there. */
+  readonly #singles = new Map<BytePath, Map<string, FolderFiles | undefined>>();
+  readonly #targets = new Map<BytePath, BytePath>();
+  /** The extended attributes of the few files that have any. */
+  readonly #xattrs = new Map<BytePath, ReadonlyMap<string, string>>();
+  readonly #stamps = hostStampReader();
   readonly #descriptors: FolderDescriptors;
 
   constructor(root: BytePath, ignore: IgnorePatterns) {
     this.#root = root === '/' ? ('' as BytePath) : root;
-    this.#ignore = ignore;
     this.#descriptors = new FolderDescriptors(root);
+    this.#listing = new FolderListing(ignore, (folder) => this.#descriptor(folder));
   }
 
   [Symbol.dispose](): void {
@@ -45,195 +54,158 @@ class FolderTree implements FileTree, Disposable {
   }
 
   lstat(path: BytePath): FileEntry | undefined {
-    const known = this.#entries.get(path);
-    if (known !== undefined || this.#entries.has(path)) return known;
-    const entry = this.#look(path);
-    this.#entries.set(path, entry);
-    return entry;
+    if (path === '/') return TOP;
+    const [folder, name] = split(path);
+    const files = this.#folders.get(folder);
+    if (files !== undefined) return files.entry(name);
+    if (this.#listed.has(folder)) return this.folderState(folder)?.entry(name);
+    return this.#single(folder, name)?.entry(name);
   }
 
   readdir(path: BytePath): readonly BytePath[] {
-    const known = this.#folders.get(path);
-    if (known !== undefined) return known.names;
-    const listing = this.lstat(path)?.type === 'dir' ? this.#list(path) : EMPTY;
-    this.#folders.set(path, listing);
-    return listing.names;
+    return this.#folders.get(path)?.names ?? this.#list(path).names;
   }
 
   contentPath(path: BytePath): BytePath {
     return `${this.#root}${path}` as BytePath;
   }
 
-  #look(path: BytePath): FileEntry | undefined {
-    const slash = path.lastIndexOf('/');
-    const parent = (path.slice(0, slash) || '/') as BytePath;
-    const listing = this.#folders.get(parent);
-    if (listing === undefined && this.lstat(parent)?.type !== 'dir') return undefined;
-    // What a listing has was found not to be left out.
-    if (listing !== undefined && !listing.set.has(path.slice(slash + 1))) return undefined;
-    const place = this.#place(path);
-    const stat = place === undefined ? undefined : this.#statOf(place, path);
-    if (place === undefined || stat === undefined || stat.type === 'socket') return undefined;
-    if (listing === undefined && this.#isLeftOut(path, stat.type === 'dir')) return undefined;
-    const entry = new HostEntry(stat, path, this.#xattrsOf);
-    return stat.type === 'symlink' ? Object.assign(entry, { target: readTarget(place, path) }) : entry;
+  folderState(folder: BytePath, known?: () => KnownListing | undefined): FolderFiles | undefined {
+    const found = this.#folders.get(folder);
+    if (found !== undefined || this.lstat(folder)?.type !== 'dir') return found;
+    const files = this.#lookAt(folder, this.#list(folder, known));
+    this.#folders.set(folder, files);
+    this.#listed.delete(folder);
+    this.#singles.delete(folder);
+    return files;
   }
 
-  /** Where the file is, by its folder's descriptor: for use at once. */
-  #place(path: BytePath): BytePath | undefined {
-    const slash = path.lastIndexOf('/');
-    const folder = this.#folderPlace((path.slice(0, slash) || '/') as BytePath);
-    return folder === undefined ? undefined : (`${folder}${path.slice(slash)}` as BytePath);
+  #list(folder: BytePath, known: () => KnownListing | undefined = nothingKnown): Listed {
+    const found = this.#listed.get(folder);
+    if (found !== undefined) return found;
+    const listed = this.lstat(folder)?.type === 'dir' ? this.#readNames(folder, known) : NOTHING;
+    this.#listed.set(folder, listed);
+    return listed;
   }
 
-  #folderPlace(folder: BytePath): string | undefined {
+  #readNames(folder: BytePath, known: () => KnownListing | undefined): Listed {
+    const seenAt = Date.now();
+    const descriptor = this.#descriptor(folder);
+    if (descriptor === undefined) return { ...NOTHING, seenAt };
+    const mark = this.#listing.mark(folder, this.#readStamps(descriptor, folder, ITSELF), seenAt);
+    const earlier = mark === '' ? undefined : known();
+    const names = mark === earlier?.mark ? earlier.names : this.#listing.names(folder);
+    return { names, mark, seenAt };
+  }
+
+  /** What was looked at by itself before stays as it was seen then. */
+  #lookAt(folder: BytePath, { names, mark, seenAt }: Listed): FolderFiles {
+    const descriptor = names.length === 0 ? undefined : this.#descriptor(folder);
+    const stamps = descriptor === undefined ? makeStamps(names.length) : this.#readStamps(descriptor, folder, names);
+    const singles = this.#singles.get(folder);
+    const isThere = (index: number) => {
+      const single = singles?.get(names[index] as string);
+      if (single === undefined && singles?.has(names[index] as string)) return false;
+      return single !== undefined || (isPresentAt(stamps, index) && typeAt(stamps, index) !== 'socket');
+    };
+    const files = new FolderFiles(present({ folder, names, stamps, mark, seenAt }, isThere), this.#reader);
+    for (const [name, single] of singles ?? [])
+      if (single !== undefined && files.indexOf(name) >= 0) files.adopt(files.indexOf(name), single);
+    return files;
+  }
+
+  #single(folder: BytePath, name: string): FolderFiles | undefined {
+    const singles = this.#singles.get(folder) ?? new Map<string, FolderFiles | undefined>();
+    const known = singles.get(name);
+    if (known !== undefined || singles.has(name)) return known;
+    const found = this.#look(folder, name as BytePath);
+    this.#singles.set(folder, singles.set(name, found));
+    return found;
+  }
+
+  #look(folder: BytePath, name: BytePath): FolderFiles | undefined {
+    if (this.lstat(folder)?.type !== 'dir' || name.includes('\0')) return undefined;
+    const seenAt = Date.now();
+    const descriptor = this.#descriptor(folder);
+    const stamps = descriptor === undefined ? makeStamps(1) : this.#readStamps(descriptor, folder, [name]);
+    if (!isPresentAt(stamps, 0) || typeAt(stamps, 0) === 'socket') return undefined;
+    const files = new FolderFiles({ folder, names: [name], stamps, mark: '', seenAt }, this.#reader);
+    return this.#listing.isLeftOut(files.path(0), typeAt(stamps, 0) === 'dir') ? undefined : files;
+  }
+
+  #descriptor(folder: BytePath): number | undefined {
     try {
-      return this.#descriptors.place(folder);
+      return this.#descriptors.of(folder);
     } catch (error) {
       throw unreadable(folder, error);
     }
   }
 
-  /** One function for all entries. */
-  readonly #xattrsOf = (path: BytePath): ReadonlyMap<string, string> => {
-    const place = this.#place(path);
-    return place === undefined ? NO_XATTRS : readXattrs(place);
+  #readStamps(descriptor: number, folder: BytePath, names: readonly BytePath[]): Stamps {
+    try {
+      return this.#stamps(descriptor, names);
+    } catch (error) {
+      // A name that is too long is no file's.
+      if (names.length === 1 && errnoOf(error) === 'ENAMETOOLONG') return makeStamps(1);
+      throw unreadable(folder, error);
+    }
+  }
+
+  /** One for all entries. */
+  readonly #reader: HostReader = {
+    xattrs: (path) => {
+      const known = this.#xattrs.get(path);
+      if (known !== undefined) return known;
+      const place = this.#place(path);
+      const found = place === undefined ? NO_XATTRS : readXattrs(place);
+      if (found.size > 0) this.#xattrs.set(path, found);
+      return found;
+    },
+    target: (path, stamp) => {
+      const target = this.#targets.get(path) ?? this.#readTarget(path, stamp);
+      this.#targets.set(path, target);
+      return target;
+    },
   };
 
-  #readFolder(path: BytePath): Dirent[] {
-    const place = this.#folderPlace(path);
-    return place === undefined ? [] : readFolder(`${place}/` as BytePath, path);
+  #readTarget(path: BytePath, stamp: Stamps): BytePath {
+    const [folder, name] = split(path);
+    const place = this.#place(path);
+    const target = place === undefined ? undefined : readTarget(place, path);
+    const descriptor = this.#descriptor(folder);
+    const now = descriptor === undefined ? makeStamps(1) : this.#readStamps(descriptor, folder, [name]);
+    if (target === undefined || !isSameStamp(now, 0, stamp, 0)) throw changedLink(path);
+    return target;
   }
 
-  #statOf(place: BytePath, path: BytePath): HostStat | undefined {
-    try {
-      return this.#stat(place);
-    } catch (error) {
-      const errno = errnoOf(error);
-      // A name with a NUL, or one that is too long, is no file's.
-      if (errno === 'ENOTDIR' || errno === 'ENAMETOOLONG' || errno === 'ERR_INVALID_ARG_VALUE') return undefined;
-      throw unreadable(path, error);
-    }
-  }
-
-  #list(path: BytePath): Listing {
-    const names: BytePath[] = [];
-    const prefix = path === '/' ? '/' : `${path}/`;
-    for (const found of this.#readFolder(path)) {
-      const name = found.name as BytePath;
-      if (!found.isSocket() && !this.#isLeftOut(`${prefix}${name}` as BytePath, found.isDirectory())) names.push(name);
-    }
-    return { names: names.sort(), set: new Set(names) };
-  }
-
-  /** An excluded folder stays where something in it was taken back in. */
-  #isLeftOut(path: BytePath, isFolder: boolean): boolean {
-    if (this.#ignore.isEmpty) return false;
-    const relative = path.slice(1) as BytePath;
-    const match = this.#match(relative, isFolder);
-    if (!match.isExcluded) return false;
-    if (!isFolder || !this.#ignore.hasExceptions || !this.#ignore.mayIncludeBelow(relative)) return true;
-    return !this.#hasIncluded(path);
-  }
-
-  #hasIncluded(folder: BytePath): boolean {
-    let isFound = this.#exceptions.get(folder);
-    if (isFound === undefined) {
-      isFound = this.#findIncluded(folder);
-      this.#exceptions.set(folder, isFound);
-    }
-    return isFound;
-  }
-
-  #findIncluded(folder: BytePath): boolean {
-    for (const found of this.#readFolder(folder)) {
-      const path = `${folder}/${found.name}` as BytePath;
-      if (!found.isSocket() && !this.#isLeftOut(path, found.isDirectory())) return true;
-    }
-    return false;
-  }
-
-  #match(relative: BytePath, isFolder: boolean): IgnoreMatch {
-    const known = this.#matches.get(relative);
-    if (known !== undefined) return known;
-    const slash = relative.lastIndexOf('/');
-    const folder = slash < 0 ? undefined : this.#match(relative.slice(0, slash) as BytePath, true);
-    const match = this.#ignore.match(relative, folder);
-    if (isFolder) this.#matches.set(relative, match);
-    return match;
+  /** Where the file is, by its folder's descriptor: for use at once. */
+  #place(path: BytePath): BytePath | undefined {
+    const [folder, name] = split(path);
+    const descriptor = this.#descriptor(folder);
+    return descriptor === undefined ? undefined : (`/proc/self/fd/${descriptor}/${name}` as BytePath);
   }
 }
 
-/** Names in a folder, sorted, without what is left out. */
-interface Listing {
-  readonly names: readonly BytePath[];
-  readonly set: ReadonlySet<string>;
+interface Listed extends KnownListing {
+  readonly seenAt: number;
 }
 
-const EMPTY: Listing = { names: [], set: new Set() };
+const nothingKnown = () => undefined;
+const NOTHING: Listed = { names: [], mark: '', seenAt: 0 };
 
-/**
- * A file and the state in which it was found: one object, because there are many. The extended attributes are read when they are asked
- * for: few files have any, and asking costs a system call.
- */
-class HostEntry implements FileEntry, HostState {
-  readonly type: FileType;
-  readonly mode: number;
-  readonly uid = 0;
-  readonly gid = 0;
-  readonly size: number;
-  readonly mtime: number;
-  readonly target?: BytePath;
-  readonly device?: { readonly major: number; readonly minor: number };
-  readonly link?: string;
-  readonly dev: number;
-  readonly ino: number;
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
-  isPlain = false;
-  digest: string | undefined = undefined;
-  readonly #path: BytePath;
-  readonly #readXattrs: (path: BytePath) => ReadonlyMap<string, string>;
-  #xattrs: ReadonlyMap<string, string> | undefined;
-
-  constructor(stat: HostStat, path: BytePath, readXattrs: (path: BytePath) => ReadonlyMap<string, string>) {
-    const { type, mode, mtime, device, sharedInode } = stat;
-    this.#path = path;
-    this.#readXattrs = readXattrs;
-    this.type = type;
-    this.mode = mode;
-    this.size = type === 'file' ? stat.size : 0;
-    this.mtime = mtime;
-    this.dev = stat.dev;
-    this.ino = stat.ino;
-    this.mtimeMs = stat.mtimeMs;
-    this.ctimeMs = stat.ctimeMs;
-    if (type === 'char' || type === 'block') this.device = device;
-    if (sharedInode !== undefined) this.link = sharedInode;
-  }
-
-  get host(): HostState {
-    return this;
-  }
-
-  get xattrs(): ReadonlyMap<string, string> {
-    const mayHave = (this.type === 'file' || this.type === 'dir') && !this.isPlain;
-    this.#xattrs ??= mayHave ? this.#readXattrs(this.#path) : NO_XATTRS;
-    return this.#xattrs;
-  }
+/** Those that are there: mostly all. A listing with others in it is not one to go by later. */
+function present(seen: SeenFiles, isThere: (index: number) => boolean): SeenFiles {
+  const { names, stamps } = seen;
+  if (names.every((_name, index) => isThere(index))) return seen;
+  const kept = names.flatMap((_name, index) => (isThere(index) ? [index] : []));
+  const keptStamps = makeStamps(kept.length);
+  for (const [to, from] of kept.entries()) keptStamps.set(stampAt(stamps, from), to * STAMP_WORDS);
+  return { ...seen, names: kept.map((index) => names[index] as BytePath), stamps: keptStamps, mark: '' };
 }
 
-function readTarget(place: BytePath, path: BytePath): BytePath {
-  try {
-    return readlinkSync(hostPath(place), { encoding: 'latin1' }) as BytePath;
-  } catch (error) {
-    if (errnoOf(error) !== 'EINVAL' && errnoOf(error) !== 'ENOENT') throw unreadable(path, error);
-    throw new SlipwayError(
-      'SLIPWAY_CONTEXT_CHANGED',
-      `"${displayPath(path)}" of the build context changed while the build was reading it: it was a symlink`,
-      { hint: 'build again once nothing writes to the context', cause: error },
-    );
-  }
+function split(path: BytePath): readonly [folder: BytePath, name: BytePath] {
+  const slash = path.lastIndexOf('/');
+  return [(path.slice(0, slash) || '/') as BytePath, path.slice(slash + 1) as BytePath];
 }
 
 const NO_XATTRS: ReadonlyMap<string, string> = new Map();
@@ -245,22 +217,20 @@ function readXattrs(place: BytePath): ReadonlyMap<string, string> {
   return new Map(kept.map(([name, value]) => [name, value.toString('latin1')]));
 }
 
-function readFolder(place: BytePath, path: BytePath): Dirent[] {
+/** Undefined where there is no symlink any more. */
+function readTarget(place: BytePath, path: BytePath): BytePath | undefined {
   try {
-    const options = { withFileTypes: true, encoding: 'latin1' } as const;
-    return readdirSync(hostPath(place), options);
+    return readlinkSync(hostPath(place), { encoding: 'latin1' }) as BytePath;
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return [];
+    if (errnoOf(error) === 'EINVAL' || errnoOf(error) === 'ENOENT') return undefined;
     throw unreadable(path, error);
   }
 }
 
-function unreadable(path: BytePath, error: unknown): unknown {
-  const errno = errnoOf(error);
-  if (errno !== 'EACCES' && errno !== 'EPERM') return error;
-  const message = `cannot read "${displayPath(path)}" of the build context: ${errno}`;
-  return new SlipwayError('SLIPWAY_CONTEXT_UNREADABLE', message, {
-    hint: 'make it readable for the user that builds, or exclude it in .dockerignore',
-    cause: error,
-  });
+function changedLink(path: BytePath): SlipwayError {
+  return new SlipwayError(
+    'SLIPWAY_CONTEXT_CHANGED',
+    `"${displayPath(path)}" of the build context changed while the build was reading it: it was a symlink`,
+    { hint: 'build again once nothing writes to the context' },
+  );
 }

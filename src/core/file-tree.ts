@@ -1,4 +1,5 @@
 import type { BytePath } from './byte-path.ts';
+import type { FolderState, KnownListing } from './folder-state.ts';
 
 export type FileType = 'file' | 'dir' | 'symlink' | 'char' | 'block' | 'fifo' | 'socket';
 
@@ -52,6 +53,11 @@ export interface FileTree {
   readdir(path: BytePath): readonly BytePath[];
   /** Where the bytes of a regular file lie on this machine, for opening with O_NOFOLLOW. Otherwise only valid for entries with `host`. */
   contentPath(path: BytePath): BytePath;
+  /**
+   * All that the tree has in a folder, in one compact piece, for trees that read the folders of this machine: `lstat` and `readdir` say the
+   * same. Undefined for what is no folder. `known` is asked where the names have to be read: a listing that still holds saves that.
+   */
+  folderState?(folder: BytePath, known?: () => KnownListing | undefined): FolderState | undefined;
 }
 
 const LINK_LIMIT = 255;

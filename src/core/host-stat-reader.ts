@@ -1,6 +1,7 @@
-import { type BigIntStats, lstatSync } from 'node:fs';
+import { fstatSync, lstatSync } from 'node:fs';
 import { type BytePath, hostPath } from './byte-path.ts';
-import { fileTypeOf, type HostStat, milliseconds } from './host-stat.ts';
+import { makeStamps, type Stamps, setStamp, statAt } from './host-stamp.ts';
+import type { HostStat } from './host-stat.ts';
 import { syscalls } from './syscalls.ts';
 
 /** After so many files the faster call has paid for loading koffi. */
@@ -13,52 +14,34 @@ const LOADING_PAYS = 2000;
  */
 export function hostStatReader(): (path: BytePath) => HostStat | undefined {
   let count = 0;
+  const stamp = makeStamps(1);
   return (path) => {
     if (++count > LOADING_PAYS) return syscalls().lstat(path);
     const stats = lstatSync(hostPath(path), { bigint: true, throwIfNoEntry: false });
-    return stats === undefined ? undefined : fromNode(stats);
+    if (stats === undefined) return undefined;
+    setStamp(stamp, 0, stats);
+    return statAt(stamp, 0);
   };
 }
 
-const SECOND = 1_000_000_000n;
-
-function fromNode(stats: BigIntStats): HostStat {
-  const type = fileTypeOf(Number(stats.mode));
-  const { major, minor } = deviceNumbers(stats.dev);
-  const dev = major * 2 ** 20 + minor;
-  return {
-    type,
-    mode: Number(stats.mode) & 0o7777,
-    uid: Number(stats.uid),
-    gid: Number(stats.gid),
-    size: Number(stats.size),
-    mtime: secondsOf(stats.mtimeNs),
-    mtimeMs: milliseconds(secondsOf(stats.mtimeNs), nanosecondsOf(stats.mtimeNs)),
-    ctimeMs: milliseconds(secondsOf(stats.ctimeNs), nanosecondsOf(stats.ctimeNs)),
-    dev,
-    isPlain: false,
-    ino: Number(stats.ino),
-    device: deviceNumbers(stats.rdev),
-    sharedInode: type !== 'dir' && stats.nlink > 1n ? `${dev}:${stats.ino}` : undefined,
+/**
+ * Stamps of names in an open folder, in their order; an empty name is the folder itself. The same two calls as `hostStatReader`'s, and
+ * nothing is made for a file but its stamp.
+ */
+export function hostStampReader(): (folder: number, names: readonly BytePath[]) => Stamps {
+  let count = 0;
+  return (folder, names) => {
+    const stamps = makeStamps(names.length);
+    count += names.length;
+    const read = count > LOADING_PAYS ? syscalls().stamp : stampByNode;
+    for (const [index, name] of names.entries()) read(folder, name, stamps, index);
+    return stamps;
   };
 }
 
-function secondsOf(ns: bigint): number {
-  return Number((ns - nanosecondsBig(ns)) / SECOND);
-}
-
-function nanosecondsOf(ns: bigint): number {
-  return Number(nanosecondsBig(ns));
-}
-
-/** Before 1970 the nanoseconds still count upwards. */
-function nanosecondsBig(ns: bigint): bigint {
-  return ((ns % SECOND) + SECOND) % SECOND;
-}
-
-/** gnu_dev_major(3) and gnu_dev_minor(3). */
-function deviceNumbers(number: bigint): { readonly major: number; readonly minor: number } {
-  const major = ((number >> 8n) & 0xfffn) | ((number >> 32n) & ~0xfffn);
-  const minor = (number & 0xffn) | ((number >> 12n) & ~0xffn);
-  return { major: Number(BigInt.asUintN(32, major)), minor: Number(BigInt.asUintN(32, minor)) };
+function stampByNode(folder: number, name: BytePath, into: Stamps, index: number): void {
+  const path = hostPath(`/proc/self/fd/${folder}/${name}` as BytePath);
+  const stats =
+    name === '' ? fstatSync(folder, { bigint: true }) : lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  if (stats !== undefined) setStamp(into, index, stats);
 }

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { type BytePath, displayPath } from './byte-path.ts';
 import { SlipwayError } from './errors.ts';
 import { cleanPath, compilePathPattern, type PathTest } from './path-pattern.ts';
@@ -30,6 +31,8 @@ export interface IgnorePatterns {
   readonly isEmpty: boolean;
   /** Whether any pattern starts with `!`. */
   readonly hasExceptions: boolean;
+  /** Tells lists of patterns apart. */
+  readonly identity: string;
   /** Whether anything in an excluded folder may be taken in again; where not, the folder need not be read. */
   mayIncludeBelow(folder: BytePath): boolean;
   /** With the answer for the path's folder, only the path itself is looked at; without, its parents are, from the top. */
@@ -101,6 +104,7 @@ const SPECIAL = /[*[\]?^\\]/;
 class PatternList implements IgnorePatterns {
   readonly isEmpty: boolean;
   readonly hasExceptions: boolean;
+  readonly identity: string;
   readonly #patterns: readonly Pattern[];
   /** Of the patterns with `!`, what they start with; undefined where one of them may match anywhere. */
   readonly #included: readonly string[] | undefined;
@@ -108,6 +112,7 @@ class PatternList implements IgnorePatterns {
   constructor(patterns: readonly Pattern[]) {
     this.#patterns = patterns;
     this.isEmpty = patterns.length === 0;
+    this.identity = hash('sha256', JSON.stringify(patterns.map(({ deciding }) => deciding.pattern)), 'hex');
     const starts = patterns.filter(({ isException }) => isException).map(({ cleaned }) => withoutTrailingGlob(cleaned));
     this.hasExceptions = starts.length > 0;
     this.#included = starts.some((start) => SPECIAL.test(start)) ? undefined : starts.map((start) => `${start}/`);

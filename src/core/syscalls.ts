@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { type BytePath, hostPath } from './byte-path.ts';
-import { fileTypeOf, type HostStat, milliseconds } from './host-stat.ts';
+import { isPresentAt, makeStamps, STAMP, STAMP_WORDS, type Stamps, statAt } from './host-stamp.ts';
+import type { HostStat } from './host-stat.ts';
 import { loadKoffi } from './load-koffi.ts';
 
 /**
@@ -20,6 +21,8 @@ export interface Syscalls {
   mknod(path: BytePath, mode: number, major: number, minor: number): void;
   /** lstat(2); undefined for what is not there. A name below `/proc/self/fd/N` takes a third of the time that its path takes. */
   lstat(path: BytePath): HostStat | undefined;
+  /** lstat(2) of a name in an open folder, or of the folder itself for an empty one, as the stamp at `index`; zero for what is not there. */
+  stamp(folder: number, name: BytePath, into: Stamps, index: number): void;
   /** Values by name; none for a filesystem without extended attributes. Links are not followed. */
   listXattrs(path: BytePath): Map<string, Buffer>;
   setXattr(path: BytePath, name: string, value: Uint8Array): void;
@@ -45,6 +48,7 @@ const CLONE_NEWNS = 0x20000;
 const MNT_DETACH = 2;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_EMPTY_PATH = 0x1000;
 const XATTR_LIMIT = 64 * 1024;
 const STATX_BYTES = 256;
 /** STATX_BASIC_STATS: what lstat(2) gives. */
@@ -87,8 +91,22 @@ function load(): Syscalls {
   const names = Buffer.alloc(XATTR_LIMIT);
   const value = Buffer.alloc(XATTR_LIMIT);
   const times = Buffer.alloc(32);
-  const stat = Buffer.alloc(STATX_BYTES);
-  const statFields = new DataView(stat.buffer, stat.byteOffset, STATX_BYTES);
+  const stat = new Uint32Array(STATX_BYTES / Uint32Array.BYTES_PER_ELEMENT);
+  const single = makeStamps(1);
+  const stampOf = (folder: number, name: BytePath, flags: number, into: Stamps, index: number) => {
+    const host = hostPath(name);
+    const result =
+      typeof host === 'string'
+        ? statxText(folder, host, flags, STATX_BASIC, stat)
+        : statx(folder, terminated(name), flags, STATX_BASIC, stat);
+    if (result === 0) {
+      copyStamp(stat, into, index * STAMP_WORDS);
+      return;
+    }
+    const error = failure('lstat', name);
+    if (error.code !== 'ENOENT') throw error;
+    into.fill(0, index * STAMP_WORDS, (index + 1) * STAMP_WORDS);
+  };
 
   return {
     mount: (source, target, type, flags, data) => void check(mount(source, target, type, flags, data), 'mount', target),
@@ -102,16 +120,11 @@ function load(): Syscalls {
     lstat: (path) => {
       if (path.includes('\0')) return undefined;
       const [folder, name] = descriptorAndName(path) ?? [AT_FDCWD, path];
-      const host = hostPath(name);
-      const result =
-        typeof host === 'string'
-          ? statxText(folder, host, AT_SYMLINK_NOFOLLOW, STATX_BASIC, stat)
-          : statx(folder, terminated(name), AT_SYMLINK_NOFOLLOW, STATX_BASIC, stat);
-      if (result === 0) return decodeStat(statFields);
-      const error = failure('lstat', path);
-      if (error.code === 'ENOENT') return undefined;
-      throw error;
+      stampOf(folder, name, AT_SYMLINK_NOFOLLOW, single, 0);
+      return isPresentAt(single, 0) ? statAt(single, 0) : undefined;
     },
+    stamp: (folder, name, into, index) =>
+      stampOf(folder, name, name === '' ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW, into, index),
     listXattrs: (path) => {
       const found = new Map<string, Buffer>();
       const length = llistxattr(terminated(path), names, XATTR_LIMIT) as number;
@@ -151,35 +164,30 @@ function descriptorAndName(path: BytePath): readonly [descriptor: number, name: 
   return slash < 0 || name === '' || !Number.isInteger(descriptor) ? undefined : [descriptor, name];
 }
 
-const NO_DEVICE = { major: 0, minor: 0 };
+/** From struct statx of linux/stat.h, as words. */
+function copyStamp(stat: Uint32Array, into: Stamps, at: number): void {
+  const word = (index: number) => stat[index] ?? 0;
+  into[at + STAMP.links] = word(4);
+  into[at + STAMP.uid] = word(5);
+  into[at + STAMP.gid] = word(6);
+  into[at + STAMP.mode] = word(7) & 0xffff;
+  into[at + STAMP.ino] = word(8);
+  into[at + STAMP.ino + 1] = word(9);
+  into[at + STAMP.size] = word(10);
+  into[at + STAMP.size + 1] = word(11);
+  into[at + STAMP.ctime] = word(24);
+  into[at + STAMP.ctime + 1] = word(25);
+  into[at + STAMP.ctimeNanoseconds] = word(26);
+  into[at + STAMP.mtime] = word(28);
+  into[at + STAMP.mtime + 1] = word(29);
+  into[at + STAMP.mtimeNanoseconds] = word(30);
+  into[at + STAMP.device] = packed(word(32), word(33));
+  into[at + STAMP.dev] = packed(word(34), word(35));
+}
 
-/** struct statx of linux/stat.h. */
-function decodeStat(at: DataView): HostStat {
-  const mode = at.getUint16(28, true);
-  const type = fileTypeOf(mode);
-  const wide = (offset: number) => at.getUint32(offset + 4, true) * 2 ** 32 + at.getUint32(offset, true);
-  const seconds = (offset: number) => at.getInt32(offset + 4, true) * 2 ** 32 + at.getUint32(offset, true);
-  const mtime = seconds(112);
-  // As the kernel has it: 12 bits of major and 20 of minor number.
-  const dev = at.getUint32(136, true) * 2 ** 20 + at.getUint32(140, true);
-  return {
-    type,
-    mode: mode & 0o7777,
-    uid: at.getUint32(20, true),
-    gid: at.getUint32(24, true),
-    size: wide(40),
-    mtime,
-    mtimeMs: milliseconds(mtime, at.getUint32(120, true)),
-    ctimeMs: milliseconds(seconds(96), at.getUint32(104, true)),
-    dev,
-    isPlain: false,
-    ino: wide(32),
-    device:
-      type === 'char' || type === 'block'
-        ? { major: at.getUint32(128, true), minor: at.getUint32(132, true) }
-        : NO_DEVICE,
-    sharedInode: type !== 'dir' && at.getUint32(16, true) > 1 ? `${dev}:${at.getBigUint64(32, true)}` : undefined,
-  };
+/** As the kernel has it: 12 bits of major and 20 of minor number. */
+function packed(major: number, minor: number): number {
+  return major * 2 ** 20 + minor;
 }
 
 function terminated(path: BytePath): Buffer {

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { createContentDigester } from '../../cache/content-digest.ts';
 import { openFileDigests } from '../../cache/file-digests.ts';
+import { openFolderDigests } from '../../cache/folder-digests.ts';
 import { openStore } from '../../cache/store.ts';
 import { openFolderTree } from '../../src/context/folder-tree.ts';
 import { type BytePath, toBytePath } from '../../src/core/byte-path.ts';
@@ -33,15 +34,20 @@ await best('xargs sha256sum: bytes', () => sh('find "$1" -type f -print0 | xargs
 await best('walk', () => withTree((tree) => void walk(tree, '/' as BytePath)));
 await best('digest, everything read', () =>
   withTree(async (tree) => {
-    store.database.statement('DELETE FROM file_digests').run();
-    await createContentDigester(openFileDigests(store.database))(tree, selection, signal);
+    store.database.statement('DELETE FROM folder_digests').run();
+    await digester()(tree, selection, signal);
   }),
 );
 await best('digest, nothing changed', () =>
   withTree(async (tree) => {
-    await createContentDigester(openFileDigests(store.database))(tree, selection, signal);
+    await digester()(tree, selection, signal);
   }),
 );
+
+function digester() {
+  const { database } = store;
+  return createContentDigester({ files: openFileDigests(database), folders: openFolderDigests(database) });
+}
 
 async function withTree(use: (tree: FileTree) => void | Promise<void>): Promise<void> {
   using tree = openFolderTree(toBytePath(folder), patterns);

@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createContentDigester } from '../../../cache/content-digest.ts';
 import { openFileDigests } from '../../../cache/file-digests.ts';
+import { openFolderDigests } from '../../../cache/folder-digests.ts';
 import type { LayerStack } from '../../../cache/layers/layer-store.ts';
 import { openCacheMounts } from '../../../cache/mounts/folder-cache-mounts.ts';
 import { openStore, type Store } from '../../../cache/store.ts';
@@ -93,7 +94,10 @@ function services(executor: Executor, more: Partial<OpServices> = {}): OpService
   return {
     layers: rig.layers,
     content: rig.content,
-    digestContent: createContentDigester(openFileDigests(store.database)),
+    digestContent: createContentDigester({
+      files: openFileDigests(store.database),
+      folders: openFolderDigests(store.database),
+    }),
     cacheMounts: openCacheMounts(store),
     downloads: { lookup: () => undefined, save: () => {} },
     fetch,

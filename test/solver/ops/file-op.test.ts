@@ -36,7 +36,10 @@ function fileOp(options: {
       return { ...memoryTree(options.root ?? {}), [Symbol.dispose]: () => void views.open-- };
     },
   };
-  const known = { lookup: () => undefined, note: () => {}, flush: () => {} };
+  const known = {
+    files: { lookup: () => undefined, note: () => {}, flush: () => {} },
+    folders: { get: () => undefined, set: () => {}, flush: () => {} },
+  };
   const context = openFolderContext(options.folder, { description: 'the build context' });
   const services = {
     layers,

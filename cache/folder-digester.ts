@@ -1,0 +1,173 @@
+import { createHash, hash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import type { BytePath } from '../src/core/byte-path.ts';
+import type { FileEntry, FileTree } from '../src/core/file-tree.ts';
+import type { FolderState } from '../src/core/folder-state.ts';
+import { typeAt } from '../src/core/host-stamp.ts';
+import type { ContentSelection } from './content-selection.ts';
+import type { DigestEntry } from './entry-digest.ts';
+import { type FolderDigests, type RememberedFolder, recall } from './folder-digests.ts';
+
+/** What the selected files in a folder of a tree come to. */
+export interface DigestedFolder {
+  readonly path: BytePath;
+  /** Digest of the files in the folder itself; empty where none of them is selected. */
+  readonly listing: string;
+  /** Digest of the listing and the folders below; empty where nothing is selected. */
+  readonly whole: string;
+  /** By name, in byte order; those that are not selected themselves, too. */
+  readonly folders: ReadonlyMap<BytePath, DigestedFolder>;
+  /** How many files are selected in the folder itself. */
+  readonly count: number;
+  /** These files one by one; made when it is asked for. */
+  files(): Iterable<DigestedFile>;
+}
+
+export interface DigestedFile {
+  readonly name: BytePath;
+  readonly entry: FileEntry;
+  /** Of its bytes, 64 hex digits; empty for what has none. */
+  readonly digest: string;
+}
+
+/** What files are digested with. */
+export interface DigestServices {
+  readonly folders: FolderDigests;
+  /** Of trees that are not made of folders of this machine. */
+  readonly digestEntry: DigestEntry;
+  /** Of trees that are. */
+  readonly digestState: DigestEntry;
+  /** Listings that were digested already, as they are without exclusions. */
+  readonly listings: WeakMap<FolderState, string>;
+}
+
+/** Longest time that the event loop is held, in milliseconds. */
+const SLICE = 40;
+/** So much text is hashed at a time. */
+const CHUNK = 64 * 1024;
+
+/**
+ * Digests folders of one tree. A folder's digest is one of what is in it and of the digests of its folders, so that a folder that did not
+ * change is one comparison, and every other one is as large as what is in it.
+ */
+export class FolderDigester {
+  readonly #tree: FileTree;
+  readonly #exclude: ContentSelection['exclude'];
+  readonly #services: DigestServices;
+  readonly #signal: AbortSignal;
+  #sliceEnd = performance.now() + SLICE;
+
+  constructor(
+    tree: FileTree,
+    exclude: ContentSelection['exclude'],
+    options: DigestServices & { readonly signal: AbortSignal },
+  ) {
+    this.#tree = tree;
+    this.#exclude = exclude;
+    this.#services = options;
+    this.#signal = options.signal;
+  }
+
+  /** A folder of the tree with everything below it. */
+  async digest(path: BytePath): Promise<DigestedFolder> {
+    if (performance.now() > this.#sliceEnd) await this.#pause();
+    const { subfolders, ...listed } = await this.#list(path);
+    const folders = new Map<BytePath, DigestedFolder>();
+    let text = `${listed.listing}\0`;
+    for (const name of subfolders) {
+      const below = await this.digest(join(path, name));
+      folders.set(name, below);
+      if (below.whole !== '') text += `${name}\0${below.whole}\0`;
+    }
+    const whole = text === '\0' ? '' : hash('sha256', text, 'hex');
+    return { path, whole, folders, ...listed };
+  }
+
+  async #list(path: BytePath): Promise<Listed> {
+    const { folders, digestEntry, listings } = this.#services;
+    let remembered: RememberedFolder | undefined;
+    const state = this.#tree.folderState?.(path, () => {
+      remembered = folders.get(this.#tree.contentPath(path));
+      return remembered;
+    });
+    if (state === undefined) return this.#digestFiles(path, this.#tree.readdir(path), digestEntry);
+    const digested = listings.get(state);
+    if (digested !== undefined) return this.#ofState(path, state, digested);
+    remembered ??= folders.get(this.#tree.contentPath(path));
+    const listing = remembered === undefined ? undefined : recall(remembered, state);
+    const listed = await this.#ofState(path, state, listing ?? '');
+    const now = this.#exclude === undefined ? listed.listing : (listing ?? '');
+    if (now !== listing || state.mark !== remembered?.mark) folders.set(this.#tree.contentPath(path), state, now);
+    if (now !== '') listings.set(state, now);
+    return listed;
+  }
+
+  /** A folder of this machine, of which the digest of all files is `listing`, or empty where it is not known. */
+  async #ofState(path: BytePath, state: FolderState, listing: string): Promise<Listed> {
+    const { digestState } = this.#services;
+    if (listing === '' || this.#exclude !== undefined) return this.#digestFiles(path, state.names, digestState);
+    const { names } = state;
+    const subfolders = names.filter((_name, index) => typeAt(state.stamps, index) === 'dir');
+    return { listing, subfolders, count: names.length, files: () => this.#filesOf(path, names, digestState) };
+  }
+
+  async #digestFiles(path: BytePath, names: readonly BytePath[], digestOf: DigestEntry): Promise<Listed> {
+    const running = createHash('sha256');
+    const subfolders: BytePath[] = [];
+    const kept = digestOf === this.#services.digestState ? undefined : ([] as DigestedFile[]);
+    let text = '';
+    let count = 0;
+    for (const name of names) {
+      if (performance.now() > this.#sliceEnd) await this.#pause();
+      const child = join(path, name);
+      const entry = this.#tree.lstat(child);
+      if (entry?.type === 'dir') subfolders.push(name);
+      if (entry === undefined || this.#exclude?.(child, entry)) continue;
+      const digest = digestOf(this.#tree, child, entry);
+      text += fileLine(name, entry, digest);
+      count++;
+      kept?.push({ name, entry, digest });
+      if (text.length < CHUNK) continue;
+      running.update(text);
+      text = '';
+    }
+    const listing = count === 0 ? '' : running.update(text).digest('hex');
+    return { listing, subfolders, count, files: () => kept ?? this.#filesOf(path, names, digestOf) };
+  }
+
+  *#filesOf(path: BytePath, names: readonly BytePath[], digestOf: DigestEntry): Generator<DigestedFile> {
+    for (const name of names) {
+      const child = join(path, name);
+      const entry = this.#tree.lstat(child);
+      if (entry === undefined || this.#exclude?.(child, entry)) continue;
+      yield { name, entry, digest: digestOf(this.#tree, child, entry) };
+    }
+  }
+
+  /** Lets others go on. */
+  async #pause(): Promise<void> {
+    await setImmediate();
+    this.#signal.throwIfAborted();
+    this.#sliceEnd = performance.now() + SLICE;
+  }
+}
+
+interface Listed extends Pick<DigestedFolder, 'listing' | 'count' | 'files'> {
+  readonly subfolders: readonly BytePath[];
+}
+
+/** A file in a listing: no field contains a NUL, and every file has the same number of fields. */
+export function fileLine(name: string, entry: FileEntry, digest: string): string {
+  return `${name}\0${attributesOf(entry)}\0${digest}\0`;
+}
+
+/** What of an entry enters a digest, but for the bytes: as many fields for every file. */
+export function attributesOf({ type, mode, uid, gid, size, target, device, xattrs }: FileEntry): string {
+  const numbers = device === undefined ? '' : `${device.major}:${device.minor}`;
+  const sorted = xattrs === undefined || xattrs.size === 0 ? '' : JSON.stringify([...xattrs].sort());
+  return `${type}\0${mode.toString(8)}\0${uid}\0${gid}\0${size}\0${target ?? ''}\0${numbers}\0${sorted}`;
+}
+
+function join(folder: BytePath, name: BytePath): BytePath {
+  return (folder === '/' ? `/${name}` : `${folder}/${name}`) as BytePath;
+}

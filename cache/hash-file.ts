@@ -1,0 +1,44 @@
+import { createHash, hash } from 'node:crypto';
+import { closeSync, readSync } from 'node:fs';
+import { displayPath } from '../src/core/byte-path.ts';
+import { SlipwayError } from '../src/core/errors.ts';
+import type { HostFile } from './file-digests.ts';
+import { checkUnchanged, openHostFile } from './layers/host-content.ts';
+
+const BUFFER_BYTES = 1024 * 1024;
+
+/**
+ * Makes a function that gives the SHA-256 of a file's bytes, 64 hex digits. It reads the very file that was looked at: another one in its
+ * place, or a growing one, is `SLIPWAY_CONTEXT_CHANGED`.
+ */
+export function fileHasher(): (file: HostFile) => string {
+  const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  return (file) => readAndHash(file, buffer);
+}
+
+function readAndHash({ path, size, state }: HostFile, buffer: Buffer): string {
+  const seen = { path, size, mtimeMs: state.mtimeMs, inode: state };
+  const descriptor = openHostFile(seen);
+  try {
+    let count = readSync(descriptor, buffer, 0, buffer.length, null);
+    if (count === size && count < buffer.length) return hash('sha256', buffer.subarray(0, count), 'hex');
+    const running = createHash('sha256');
+    let total = 0;
+    for (; count > 0 && total <= size; count = readSync(descriptor, buffer, 0, buffer.length, null)) {
+      running.update(buffer.subarray(0, count));
+      total += count;
+    }
+    checkUnchanged(descriptor, seen);
+    if (total !== size) throw changed(path);
+    return running.digest('hex');
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The error for a file that is not what it was when it was looked at. */
+export function changed(path: HostFile['path']): SlipwayError {
+  return new SlipwayError('SLIPWAY_CONTEXT_CHANGED', `${displayPath(path)} changed while the build was reading it`, {
+    hint: 'build again once nothing writes to the context',
+  });
+}
