@@ -3,7 +3,8 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { archiveOf, item, paxHeader, rawHeader, TRAILER } from '../cache/tar/archives.ts';
 import { describeWhere, root } from '../rig/requirements.ts';
-import { type HostileRig, openHostileRig, WAYS } from './hostile-rig.ts';
+import { WAYS } from './apply-archive.ts';
+import { type HostileRig, openHostileRig } from './hostile-rig.ts';
 
 const MEGABYTE = 1024 * 1024;
 const BYTES = 512 * MEGABYTE;
@@ -27,17 +28,16 @@ const packedWith = (program: string) => (bytes: Buffer) =>
 
 describeWhere('an archive that becomes far larger than it is', [root], () => {
   let rig: HostileRig;
-  beforeAll(() => {
-    rig = openHostileRig();
+  beforeAll(async () => {
+    rig = await openHostileRig();
     process.env.SLIPWAY_EXPANSION_LIMIT = '0.1';
   });
-  afterAll(() => rig[Symbol.dispose]());
+  afterAll(() => rig[Symbol.asyncDispose]());
   afterAll(() => {
     delete process.env.SLIPWAY_EXPANSION_LIMIT;
   });
 
-  const usedBytes = () =>
-    Number(spawnSync('du', ['-s', '-B1', `${rig.folder}/store`], { encoding: 'utf8' }).stdout.split('\t')[0]);
+  const usedBytes = () => Number(spawnSync('du', ['-s', '-B1', rig.store], { encoding: 'utf8' }).stdout.split('\t')[0]);
 
   it.each([
     ['gzip', bomb(gzipSync)],
@@ -98,10 +98,10 @@ describeWhere('an archive that becomes far larger than it is', [root], () => {
 
 describeWhere('an archive of very many entries', [root], () => {
   let rig: HostileRig;
-  beforeAll(() => {
-    rig = openHostileRig();
+  beforeAll(async () => {
+    rig = await openHostileRig();
   });
-  afterAll(() => rig[Symbol.dispose]());
+  afterAll(() => rig[Symbol.asyncDispose]());
 
   const count = process.env.SLIPWAY_HEAVY === '1' ? 100_000 : 20_000;
 
