@@ -22,7 +22,6 @@ export interface FrontendRequest {
   readonly entitlements: {
     readonly networkHost: boolean;
     readonly securityInsecure: boolean;
-    readonly devices: readonly string[];
   };
   readonly extraHosts: readonly { readonly host: string; readonly ip: string }[];
   readonly dns?: DnsSettings;

@@ -151,7 +151,7 @@ async function verticesOf(
       contexts: {},
       noCache: [],
       network: 'sandbox',
-      entitlements: { networkHost: true, securityInsecure: true, devices: ['*'] },
+      entitlements: { networkHost: true, securityInsecure: true },
       extraHosts: [],
       ulimits: [],
       implicitPlatform: true,

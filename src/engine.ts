@@ -26,6 +26,7 @@ import type { BuildContext, ContextServices } from './context/build-context.ts';
 import { SlipwayError } from './core/errors.ts';
 import type { Executor, LendTerminal } from './core/executor.ts';
 import type { ProgressSink } from './core/progress.ts';
+import { machineDevices } from './executor/devices/step-devices.ts';
 import type { ExecutorChoice } from './executor/select-executor.ts';
 import { createExporter } from './export/create-exporter.ts';
 import type { Exporter } from './export/exporter.ts';
@@ -121,6 +122,7 @@ export function openEngine(options: EngineOptions): Engine {
         secret: (id) => readSecret(request, id),
         sshAgent: (id) => sshAgentOf(request, id, () => store.temporaryPath()),
         entitlements: request.allow,
+        devices: machineDevices,
         trust: lazyTrust(request),
         failures: {
           store: failedSteps,

@@ -43,7 +43,6 @@ export function frontendRequest(
     entitlements: {
       networkHost: allow.includes('network.host'),
       securityInsecure: allow.includes('security.insecure'),
-      devices: allow.flatMap((name) => (name === 'device' ? ['*'] : name.startsWith('device=') ? [name.slice(7)] : [])),
     },
     extraHosts: request.addHosts,
     ulimits: request.ulimits,

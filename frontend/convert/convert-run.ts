@@ -56,7 +56,7 @@ function permissions(
     ...(hostname ? { hostname } : {}),
     network: networkOf(run, request),
     security: securityOf(run, request),
-    devices: devicesOf(run, request),
+    devices: run.devices,
     unkeyed: unkeyed(request),
   };
 }
@@ -87,14 +87,6 @@ function securityOf({ security }: RunInstruction, request: FrontendRequest): 'sa
   if (security !== 'insecure') return 'sandbox';
   if (!request.entitlements.securityInsecure) throw notAllowed('security.insecure', 'RUN --security=insecure');
   return 'insecure';
-}
-
-/** Devices that must be there need permission; the others are left out without it. */
-function devicesOf({ devices }: RunInstruction, { entitlements }: FrontendRequest): ExecOp['devices'] {
-  const isAllowed = (name: string) => entitlements.devices.includes(name) || entitlements.devices.includes('*');
-  const refused = devices.find(({ name, required }) => required && !isAllowed(name));
-  if (refused !== undefined) throw notAllowed(`device=${refused.name}`, `RUN --device=${refused.name}`);
-  return devices.filter(({ name }) => isAllowed(name));
 }
 
 function notAllowed(entitlement: string, flag: string): SlipwayError {

@@ -6,6 +6,7 @@ import type { Op, OpContext } from '../solver.ts';
 import type { ExecOp, Vertex } from '../vertex.ts';
 import { requireAllowed } from './exec/entitlements.ts';
 import { execCacheMap } from './exec/exec-key.ts';
+import { grantedDevices } from './exec/granted-devices.ts';
 import { makeKernelFolders } from './exec/kernel-folders.ts';
 import { captureOutput } from './exec/output.ts';
 import { type MountRequest, type PreparedMounts, prepareMounts } from './exec/prepare-mounts.ts';
@@ -24,7 +25,12 @@ const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
  * user has to allow and did not (`SLIPWAY_ENTITLEMENT_MISSING`).
  */
 export function createExecOp(op: ExecOp, vertex: Vertex, services: OpServices): Op {
-  requireAllowed(op, services.entitlements);
+  requireAllowed({ ...op, devices: [] }, services.entitlements);
+  const devices = grantedDevices(op.devices, services.entitlements, services.devices);
+  return opWithDevices({ ...op, devices: devices.map((name) => ({ name, required: true })) }, vertex, services);
+}
+
+function opWithDevices(op: ExecOp, vertex: Vertex, services: OpServices): Op {
   return {
     cacheMap: async () => execCacheMap(op, vertex, services),
     exec: async (inputs, context) => {
@@ -64,7 +70,7 @@ async function run({ request, context, mounts, root, layer, writable }: RunOptio
   const trust = trustMounts(await services.trust(), op.env);
   const limit = stepTimeout(services.stepTimeoutMs, op.args);
   const signal = limit === undefined ? context.signal : AbortSignal.any([context.signal, limit]);
-  const { devices } = mounts;
+  const devices = op.devices.map(({ name }) => name);
   const process = processOf(op, { devices, env: [...op.unkeyed.proxyEnv, ...mounts.env, ...trust.env] });
   const all = [...mounts.container, ...trust.container];
   try {
@@ -95,7 +101,7 @@ function stepTimeout(milliseconds: number | undefined, args: readonly string[]):
 }
 
 /** `env`: variables that do not come from the Dockerfile. */
-function processOf(op: ExecOp, { env, devices }: Pick<PreparedMounts, 'env' | 'devices'>): ProcessSpec {
+function processOf(op: ExecOp, { env, devices }: Pick<ProcessSpec, 'env' | 'devices'>): ProcessSpec {
   const { proxyEnv: _proxyEnv, ...limits } = op.unkeyed;
   return {
     id: randomBytes(12).toString('hex'),

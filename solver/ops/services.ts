@@ -37,8 +37,21 @@ export interface OpServices {
   readonly stepTimeoutMs?: number;
   /** What becomes of a RUN that failed; without, nothing. */
   readonly failures?: FailureServices;
-  /** What the user allowed with `--allow`, in BuildKit's words: `network.host`, `security.insecure`, `device`, `device=<name>`. */
+  /**
+   * What the user allowed with `--allow`, in BuildKit's words: `network.host`, `security.insecure`, `device`, `device=<name>`,
+   * `device=<name>,alias=<name>`.
+   */
   readonly entitlements: readonly string[];
+  /** The devices that this machine has by a name that RUN --device takes; for `fail`, `SLIPWAY_DEVICE_UNKNOWN` where there are none. */
+  devices(name: string, whenMissing: 'fail' | 'nothing'): readonly MachineDevice[];
+}
+
+/** A device that containers can be given. */
+export interface MachineDevice {
+  /** `vendor.com/class=name`. */
+  readonly name: string;
+  /** Whether the machine's administrator lets every build have it. */
+  readonly autoAllow: boolean;
 }
 
 /** Where failed steps go. */

@@ -194,7 +194,6 @@ describe('the request of a command line', () => {
     [['--build-context', 'x'], {}, 'SLIPWAY_OPTION_INVALID', '--build-context'],
     [['--network', 'bridge'], {}, 'SLIPWAY_OPTION_INVALID', 'expected one of default, none, host'],
     [['--allow', 'network.hots'], {}, 'SLIPWAY_OPTION_INVALID', 'no entitlement'],
-    [['--allow', 'network.host=x'], {}, 'SLIPWAY_OPTION_INVALID', 'no entitlement'],
     [['--shm-size', '64x'], {}, 'SLIPWAY_OPTION_INVALID', '--shm-size'],
     [['--resource', 'disk=1'], {}, 'SLIPWAY_OPTION_INVALID', '--resource'],
     [['--resource', 'cpu-shares=-1'], {}, 'SLIPWAY_OPTION_INVALID', 'cpu-shares'],
@@ -223,6 +222,18 @@ describe('the request of a command line', () => {
   ])('%j with %j is refused', (args, env, code, message) => {
     expect(() => understood(args, env)).toThrow(
       expect.objectContaining({ code, message: expect.stringContaining(message) }),
+    );
+  });
+
+  it.each([
+    ...['network.host=x', 'security.insecure=1', 'security', 'insecure', 'Security.Insecure', 'security.insecure '],
+    ...['*', 'all', 'toString', 'device=', 'device=a,b', 'device=a,alias=', 'device=a,name=b', 'devices'],
+  ])('--allow "%s" is refused, and never taken for an entitlement', (value) => {
+    expect(() => understood(['--allow', value])).toThrow(
+      expect.objectContaining({
+        code: 'SLIPWAY_OPTION_INVALID',
+        message: expect.stringContaining('is no entitlement'),
+      }),
     );
   });
 });

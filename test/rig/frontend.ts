@@ -18,7 +18,7 @@ export function requestFor(text: string, overrides: Partial<FrontendRequest> = {
     contexts: {},
     noCache: [],
     network: 'sandbox',
-    entitlements: { networkHost: false, securityInsecure: false, devices: [] },
+    entitlements: { networkHost: false, securityInsecure: false },
     extraHosts: [],
     ulimits: [],
     implicitPlatform: true,

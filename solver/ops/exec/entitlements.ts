@@ -3,7 +3,7 @@ import type { ExecOp } from '../../vertex.ts';
 
 /**
  * Refuses what reaches beyond the sandbox unless the user allowed it (`--allow`); anything but the known modes is refused too.
- * Devices that the step can do without are left to `allowedDevices`.
+ * Devices are allowed here by the very names that they have; `grantedDevices` knows the other ways.
  */
 export function requireAllowed(
   op: Pick<ExecOp, 'network' | 'security' | 'devices'>,
@@ -17,11 +17,6 @@ export function requireAllowed(
     if (device.required && !isDeviceAllowed(device.name, entitlements))
       throw missing(`device=${device.name}`, `RUN --device=${device.name}`);
   }
-}
-
-/** The devices of the op that the user allowed. */
-export function allowedDevices(op: ExecOp, entitlements: readonly string[]): readonly string[] {
-  return op.devices.map((device) => device.name).filter((name) => isDeviceAllowed(name, entitlements));
 }
 
 function isDeviceAllowed(name: string, entitlements: readonly string[]): boolean {

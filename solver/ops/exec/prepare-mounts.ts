@@ -6,16 +6,14 @@ import type { ContainerMount } from '../../../src/core/executor.ts';
 import type { ExecMount, ExecOp, Vertex } from '../../vertex.ts';
 import type { OpServices } from '../services.ts';
 import { acquireCaches } from './cache-mounts.ts';
-import { allowedDevices } from './entitlements.ts';
 import { entriesBelow, mountedPath, openInput } from './mounted-content.ts';
 
-/** A RUN's `--mount`s and devices, ready for the executor for as long as what holds them is not disposed. */
+/** A RUN's `--mount`s, ready for the executor for as long as what holds them is not disposed. */
 export interface PreparedMounts {
   /** In the order in which they are made. */
   readonly container: readonly ContainerMount[];
   /** Variables that mounts bring: secrets, the ssh agent's socket. */
   readonly env: readonly string[];
-  readonly devices: readonly string[];
 }
 
 /** A RUN about to start. */
@@ -42,7 +40,7 @@ export async function prepareMounts(request: MountRequest, held: AsyncDisposable
     container.push(...prepared.container);
     env.push(...prepared.env);
   }
-  return { container, env, devices: allowedDevices(request.op, request.services.entitlements) };
+  return { container, env };
 }
 
 interface Preparation extends MountRequest {
@@ -50,7 +48,7 @@ interface Preparation extends MountRequest {
   readonly caches: ReadonlyMap<ExecMount, CacheMount>;
 }
 
-type Prepared = Pick<PreparedMounts, 'container' | 'env'>;
+type Prepared = PreparedMounts;
 
 async function prepare(mount: ExecMount, preparation: Preparation): Promise<Prepared> {
   switch (mount.type) {

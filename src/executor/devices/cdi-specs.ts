@@ -16,6 +16,8 @@ export interface ContainerEdits {
 export interface CdiDevice {
   readonly name: string;
   readonly edits: ContainerEdits;
+  /** Of the device and of its specification, whose are the weaker ones. */
+  readonly annotations: Readonly<Record<string, unknown>>;
 }
 
 /** Where specifications lie; a later folder's devices replace an earlier one's. */
@@ -50,10 +52,15 @@ function readSpec(path: string): CdiDevice[] {
   const spec = objectOf(parse(path, bytes.toString()), path, 'the specification');
   const kind = textOf(spec.kind, path, 'kind');
   const common = editsOf(spec.containerEdits, path);
+  const annotationsOf = (value: unknown) => (value === undefined ? {} : objectOf(value, path, 'annotations'));
   return listOf(spec.devices, path, 'devices').map((entry) => {
     const device = objectOf(entry, path, 'a device');
     const edits = editsOf(device.containerEdits, path);
-    return { name: `${kind}=${textOf(device.name, path, 'name')}`, edits: joinEdits([common, edits]) };
+    return {
+      name: `${kind}=${textOf(device.name, path, 'name')}`,
+      edits: joinEdits([common, edits]),
+      annotations: { ...annotationsOf(spec.annotations), ...annotationsOf(device.annotations) },
+    };
   });
 }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { stepDevices } from '../../../src/executor/devices/step-devices.ts';
+import { machineDevices, stepDevices } from '../../../src/executor/devices/step-devices.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -35,10 +35,33 @@ describe('devices of a step', () => {
       mounts: [],
       env: ['ALL=1'],
     });
-    expect(stepDevices(['corp.example/null'], [folder])).toMatchObject({
+    expect(stepDevices(['corp.example/null=*'], [folder])).toMatchObject({
       deviceNodes: [first, { path: '/dev/zero', hostPath: '/dev/zero' }],
       mounts: [{ containerPath: '/u' }],
     });
+  });
+
+  it.each([
+    ['corp.example/gpu=b', ['corp.example/gpu=b']],
+    ['corp.example/gpu', ['corp.example/gpu=a']],
+    ['corp.example/gpu=*', ['corp.example/gpu=a', 'corp.example/gpu=b']],
+    ['graphics', ['corp.example/gpu=b']],
+    ['corp.example/gp', []],
+    ['corp.example', []],
+    ['', []],
+  ])('by the name %j are %j, as in BuildKit', (name, expected) => {
+    const graphics = { 'org.mobyproject.buildkit.device.class': 'graphics' };
+    const autoAllow = { 'org.mobyproject.buildkit.device.autoallow': 'true' };
+    describeDevices({
+      kind: 'corp.example/gpu',
+      annotations: autoAllow,
+      devices: [device('a', {}), { ...device('b', {}), annotations: graphics }],
+    });
+    const found = machineDevices(name, 'nothing', [folder]);
+    expect(found.map((each) => [each.name, each.autoAllow])).toEqual(expected.map((each) => [each, true]));
+    const find = () => machineDevices(name, 'fail', [folder]);
+    if (expected.length > 0) expect(find()).toEqual(found);
+    else expect(find).toThrow(expect.objectContaining({ code: 'SLIPWAY_DEVICE_UNKNOWN' }));
   });
 
   it('that nothing describes are refused, with those that there are', () => {

@@ -44,6 +44,7 @@ function services(layers: LayerStore = rig.layers): OpServices {
     sshAgent: unused,
     trust: unused,
     entitlements: [],
+    devices: () => [],
   };
 }
 
