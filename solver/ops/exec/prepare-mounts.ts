@@ -40,7 +40,8 @@ export async function prepareMounts(request: MountRequest, held: AsyncDisposable
     container.push(...prepared.container);
     env.push(...prepared.env);
   }
-  return { container, env };
+  // Of two with one target the later one is mounted, in the place of the former, as in BuildKit.
+  return { container: [...new Map(container.map((mount) => [mount.target, mount])).values()], env };
 }
 
 interface Preparation extends MountRequest {

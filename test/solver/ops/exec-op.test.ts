@@ -375,6 +375,14 @@ describe('the mounts of a RUN', () => {
     expect(names).toEqual(['b']);
   });
 
+  it('take the place of a former one with the same target', async () => {
+    const mounts = [{ type: 'tmpfs', target: '/a' } as const, { type: 'tmpfs', target: '/b' } as const];
+    const { mounts: got } = await run([...mounts, { ...SECRET, target: '/a' }], {
+      more: { secret: () => Buffer.from('x') },
+    });
+    expect(got.map(({ type, target }) => `${type} ${target}`)).toEqual(['secret /a', 'tmpfs /b']);
+  });
+
   it('find their source within the input, whatever its symlinks say', async () => {
     const stage = [
       addLayer(rig.layers, {
