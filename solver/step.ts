@@ -1,4 +1,5 @@
 import type { SlipwayError } from '../src/core/errors.ts';
+import { withoutCredentials } from '../src/core/fetch-url.ts';
 import type { ProgressEvent, ProgressSink, StepOutcome } from '../src/core/progress.ts';
 import type { Vertex } from './vertex.ts';
 
@@ -28,7 +29,8 @@ export function createStep(vertex: Vertex, progress: ProgressSink): Step {
     plan() {
       if (state !== 'new') return;
       state = 'planned';
-      const { name, stage, source } = vertex.options;
+      const { stage, source } = vertex.options;
+      const name = withoutCredentials(vertex.options.name);
       const place = { ...(stage === undefined ? {} : { stage }), ...(source && { line: source.range.startLine }) };
       progress.emit({ type: 'step-planned', at: Date.now(), step: { id, name, ...place } });
     },

@@ -1,16 +1,22 @@
 import type { SlipwayError } from '../core/errors.ts';
 import type { ProgressEvent } from '../core/progress.ts';
+import { withoutCredentials } from './printable.ts';
 import type { ProgressRenderer, RendererOutput } from './progress-renderer.ts';
 
 /**
- * Every event as one line of JSON, in the shape of `ProgressEvent`, with two changes: `data` of `step-output` is base64, because a
- * process may write any bytes, and `error` of `step-finished` is `{code, message, hint?, exitCode?, outputTail?, file?, line?}`.
+ * Every event as one line of JSON, in the shape of `ProgressEvent`, with three changes: `data` of `step-output` is base64, because a
+ * process may write any bytes, `error` of `step-finished` is `{code, message, hint?, exitCode?, outputTail?, file?, line?}`, and URLs are
+ * without user and password.
  */
 export function rawJsonRenderer(output: RendererOutput): ProgressRenderer {
   return {
-    emit: (event) => void output.write(`${JSON.stringify(jsonShape(event))}\n`),
+    emit: (event) => void output.write(`${JSON.stringify(jsonShape(event), withoutPassword)}\n`),
     close: () => {},
   };
+}
+
+function withoutPassword(_key: string, value: unknown): unknown {
+  return typeof value === 'string' ? withoutCredentials(value) : value;
 }
 
 function jsonShape(event: ProgressEvent): unknown {

@@ -30,3 +30,16 @@ it('writes one line of JSON for every event, with output in base64 and errors as
     },
   ]);
 });
+
+it('shows no password of a URL', () => {
+  let text = '';
+  const renderer = rawJsonRenderer({ write: (more) => (text += more) });
+  const events = eventStream((event) => renderer.emit(event), 0);
+  events.plan('ADD https://me:canary@example.com/f /');
+  const error = new SlipwayError('SLIPWAY_FETCH_FAILED', 'cannot fetch https://me:canary@example.com/f', {
+    outputTail: ['fatal: https://me:canary@example.com/f'],
+  });
+  events.finish('ADD https://me:canary@example.com/f /', 1, 'failed', error);
+  expect(text).toContain('https://***@example.com/f');
+  expect(text).not.toContain('canary');
+});
