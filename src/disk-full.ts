@@ -1,6 +1,5 @@
-import { statfsSync } from 'node:fs';
 import { errnoOf, SlipwayError } from './core/errors.ts';
-import { formatBytes } from './progress/format-bytes.ts';
+import { describeSpace, isOutOfSpace } from './core/free-space.ts';
 
 /** sqlite3.h: SQLITE_FULL. */
 const SQLITE_FULL = 13;
@@ -18,7 +17,7 @@ export function withDiskFull(error: unknown, root: string): unknown {
   const what = path === undefined ? (step ?? 'the build') : path;
   const full = new SlipwayError(
     'SLIPWAY_DISK_FULL',
-    `no space left on a disk: ${what} could not be written (${errnoOf(cause) ?? cause.message}); the store ${root} ${space(root)}`,
+    `no space left on a disk: ${what} could not be written (${errnoOf(cause) ?? cause.message}); the store ${root} ${describeSpace(root)}`,
     {
       hint: 'make space there, or name a store on a larger disk with SLIPWAY_ROOT or --root; nothing of what failed is kept',
       cause: error,
@@ -30,18 +29,7 @@ export function withDiskFull(error: unknown, root: string): unknown {
 function diskFullCause(error: unknown): Error | undefined {
   for (let one: unknown = error, depth = 0; one instanceof Error && depth < 10; one = one.cause, depth++) {
     if (one instanceof SlipwayError && one.code === 'SLIPWAY_DISK_FULL') return undefined;
-    const errno = errnoOf(one);
-    if (errno === 'ENOSPC' || errno === 'EDQUOT' || ('errcode' in one && one.errcode === SQLITE_FULL)) return one;
+    if (isOutOfSpace(one) || ('errcode' in one && one.errcode === SQLITE_FULL)) return one;
   }
   return undefined;
-}
-
-function space(root: string): string {
-  try {
-    const { bavail, bsize, blocks, ffree } = statfsSync(root);
-    return `has ${formatBytes(bavail * bsize)} free of ${formatBytes(blocks * bsize)} and ${ffree} files to give`;
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-    return 'could not be made';
-  }
 }

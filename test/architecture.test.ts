@@ -26,6 +26,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'src/enter-failed-step.ts',
     'src/images.ts',
     'src/prune.ts',
+    'src/replace-file.ts',
     'src/evaluate.ts',
     'src/graph.ts',
     'src/engine.ts',

@@ -6,6 +6,7 @@ import type { Op, OpContext } from '../solver.ts';
 import type { ExecOp, Vertex } from '../vertex.ts';
 import { requireAllowed } from './exec/entitlements.ts';
 import { execCacheMap } from './exec/exec-key.ts';
+import { withFullDisk } from './exec/full-disk.ts';
 import { grantedDevices } from './exec/granted-devices.ts';
 import { makeKernelFolders } from './exec/kernel-folders.ts';
 import { captureOutput } from './exec/output.ts';
@@ -76,7 +77,8 @@ async function run({ request, context, mounts, root, layer, writable }: RunOptio
   try {
     await executor.run(process, writable, all, output.io, { ...context, signal });
   } catch (error) {
-    const explained = output.explain(limit?.aborted === true && !context.signal.aborted ? limit.reason : error);
+    const isLate = limit?.aborted === true && !context.signal.aborted;
+    const explained = withFullDisk(output.explain(isLate ? limit.reason : error), layer.upperDir);
     const keptProcess = processOf(op, { devices, env: [] });
     const failed = { request, root, layer, process, keptProcess, mounts: all, context };
     throw services.failures === undefined

@@ -1,9 +1,9 @@
 import type { BuildOptions, BuildOutcome, BuildRequest } from '../build.ts';
+import { replaceFile } from '../replace-file.ts';
 import type { CommandSettings } from './build-request.ts';
 import { errorReport } from './error-report.ts';
 import type { Call } from './options/call.ts';
 import { BUILD_COMMAND } from './parse-arguments.ts';
-import { replaceFile } from './replace-file.ts';
 import { print, type RequestScope, runOnRequest } from './run-on-request.ts';
 
 type Build = (request: BuildRequest, options: BuildOptions) => Promise<BuildOutcome>;

@@ -1,6 +1,6 @@
 import type { ContextReport, ContextUse, ReportedFile } from '../context-report.ts';
 import { displayPath } from '../core/byte-path.ts';
-import { formatBytes } from '../progress/format-bytes.ts';
+import { formatBytes } from '../core/format-bytes.ts';
 import { printableLine } from '../progress/printable.ts';
 
 const LARGEST = 20;

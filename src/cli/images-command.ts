@@ -1,5 +1,5 @@
+import { formatBytes } from '../core/format-bytes.ts';
 import type { ListedImage } from '../images.ts';
-import { formatBytes } from '../progress/format-bytes.ts';
 import { printableLine } from '../progress/printable.ts';
 import { BUILD_OPTIONS } from './build-options.ts';
 import { invalidOption } from './options/invalid-option.ts';

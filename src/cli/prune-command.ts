@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { isatty } from 'node:tty';
 import { SlipwayError } from '../core/errors.ts';
-import { formatBytes } from '../progress/format-bytes.ts';
+import { formatBytes } from '../core/format-bytes.ts';
 import type { PruneReport } from '../prune.ts';
 import { BUILD_OPTIONS } from './build-options.ts';
 import { invalidOption } from './options/invalid-option.ts';

@@ -2,6 +2,7 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fstatSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -14,6 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { errnoOf, SlipwayError } from '../core/errors.ts';
+import { withFullDestination } from './full-destination.ts';
 import { temporaryNameFor } from './temporary-name.ts';
 
 /** Where the bytes of an archive go: a file, or a stream such as standard output. */
@@ -43,15 +45,35 @@ async function writeStream(
   chunks: Iterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<void> {
+  try {
+    const file = fileBehind(stream);
+    if (file === undefined) await writePipe(stream, chunks, signal);
+    else await writeAll(file, chunks, signal);
+  } catch (error) {
+    throw withFullDestination(closedError(error), 'standard output');
+  }
+}
+
+/** Node's stream for a file takes what was written of a chunk for the whole, which on a full disk it is not. */
+function fileBehind(stream: NodeJS.WritableStream): number | undefined {
+  const descriptor = 'fd' in stream && typeof stream.fd === 'number' ? stream.fd : undefined;
+  return descriptor !== undefined && fstatSync(descriptor).isFile() ? descriptor : undefined;
+}
+
+async function writePipe(
+  stream: NodeJS.WritableStream,
+  chunks: Iterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
   for (const chunk of chunks) {
     signal.throwIfAborted();
     await new Promise<void>((written, failed) => {
-      stream.write(chunk, (error) => (error ? failed(closedError(error)) : written()));
+      stream.write(chunk, (error) => (error ? failed(error) : written()));
     });
   }
 }
 
-function closedError(error: Error): Error {
+function closedError(error: unknown): unknown {
   if (errnoOf(error) !== 'EPIPE') return error;
   return new SlipwayError('SLIPWAY_OUTPUT_CLOSED', 'standard output was closed before everything was written to it', {
     cause: error,
@@ -67,6 +89,8 @@ async function writeFile(path: string, chunks: Iterable<Uint8Array>, signal: Abo
     const descriptor = openSync(target, constants.O_WRONLY);
     try {
       await writeAll(descriptor, chunks, signal);
+    } catch (error) {
+      throw withFullDestination(error, target);
     } finally {
       closeSync(descriptor);
     }
@@ -92,17 +116,8 @@ async function replaceFile(
     renameSync(temporary, target);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw diskFull(error, target) ?? error;
+    throw withFullDestination(error, target, dirname(target));
   }
-}
-
-function diskFull(error: unknown, target: string): SlipwayError | undefined {
-  const errno = errnoOf(error);
-  if (errno !== 'ENOSPC' && errno !== 'EDQUOT') return undefined;
-  return new SlipwayError('SLIPWAY_DISK_FULL', `cannot write ${target}: no space left on its disk (${errno})`, {
-    cause: error,
-    hint: 'make space, or name a destination on another disk; what was there before is as it was',
-  });
 }
 
 function createIn(temporary: string, target: string): number {

@@ -1,10 +1,11 @@
 import { constants, copyFileSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ContentStore } from '../../cache/content/content-store.ts';
 import type { LayerStore } from '../../cache/layers/layer-store.ts';
 import type { Descriptor } from '../core/descriptor.ts';
 import type { ImageForm } from '../image/assemble.ts';
 import type { ImageExporter } from './exporter.ts';
+import { withFullDestination } from './full-destination.ts';
 import {
   fetchLayers,
   indexEntries,
@@ -37,7 +38,7 @@ export function layoutFolderExporter({ form, names, folder, layers, content }: L
     async export(images, { signal }) {
       await fetchLayers(images, layers, signal);
       const before = readLayoutIndex(folder);
-      mkdirSync(join(folder, 'blobs/sha256'), { recursive: true });
+      makeBlobFolder(folder);
       for (const file of layoutBlobs(images)) {
         signal.throwIfAborted();
         writeBlob(folder, file, content);
@@ -51,6 +52,14 @@ export function layoutFolderExporter({ form, names, folder, layers, content }: L
       return { digest: images.root.digest, written: folder };
     },
   };
+}
+
+function makeBlobFolder(folder: string): void {
+  try {
+    mkdirSync(join(folder, 'blobs/sha256'), { recursive: true });
+  } catch (error) {
+    throw withFullDestination(error, folder, dirname(folder));
+  }
 }
 
 function isReplaced(old: Descriptor, added: readonly Descriptor[]): boolean {
@@ -83,6 +92,6 @@ function renamedInto(target: string, write: (temporary: string) => void): void {
     renameSync(temporary, target);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw error;
+    throw withFullDestination(error, target, dirname(target));
   }
 }

@@ -4,6 +4,7 @@ import { type BytePath, displayPath } from '../core/byte-path.ts';
 import { errnoOf, SlipwayError } from '../core/errors.ts';
 import type { FilesExporter } from './exporter.ts';
 import { type FilesForm, type PlatformFiles, withPlatformFiles } from './files-output.ts';
+import { withFullDestination } from './full-destination.ts';
 import { type Attributes, RootedFolder } from './rooted-folder.ts';
 import { openTreeFile, type VisitedFile, walkTree } from './tree-walk.ts';
 
@@ -27,10 +28,14 @@ export function localExporter({ form, folder, mode, layers }: LocalExporterOptio
     export: (results, { signal, epoch }) =>
       withPlatformFiles(results, { form, layers, signal }, async (files) => {
         const dated = epoch === undefined ? form : { epoch, ...form };
-        using root = RootedFolder.open(folder);
-        const written = new Set<string>();
-        for (const one of files) await writeFiles(root, one, { form: dated, signal, written });
-        if (mode === 'delete') removeOthers(root, '', written);
+        try {
+          using root = RootedFolder.open(folder);
+          const written = new Set<string>();
+          for (const one of files) await writeFiles(root, one, { form: dated, signal, written });
+          if (mode === 'delete') removeOthers(root, '', written);
+        } catch (error) {
+          throw withFullDestination(error, folder, folder);
+        }
         return { written: folder };
       }),
   };

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -19,9 +18,12 @@ import {
 import { type BytePath, bytePathOf, hostPath } from '../core/byte-path.ts';
 import { errnoOf } from '../core/errors.ts';
 import { syscalls } from '../core/syscalls.ts';
+import { isAbandoned, temporaryName } from './temporary-name.ts';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+/** How the temporary names of all files begin. */
+const TEMPORARY = 'slipway';
 const TYPE_BITS = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
 
 /** What a file gets besides its bytes. */
@@ -46,7 +48,9 @@ export class RootedFolder implements Disposable {
   /** Opens a folder that the user named, and makes it where it is not there; symlinks on the way to it are the user's. */
   static open(path: string): RootedFolder {
     mkdirSync(path, { recursive: true });
-    return new RootedFolder(openSync(path, constants.O_RDONLY | constants.O_DIRECTORY));
+    const root = new RootedFolder(openSync(path, constants.O_RDONLY | constants.O_DIRECTORY));
+    root.#removeAbandoned();
+    return root;
   }
 
   /** Opens the folder of this name; whatever else has the name is replaced by an empty folder. */
@@ -59,7 +63,9 @@ export class RootedFolder implements Disposable {
     const descriptor = openSync(this.#place(name), DIRECTORY);
     // An earlier export may have made it read-only; `finish` gives it its mode again.
     if (existing !== undefined && (existing.mode & 0o700) !== 0o700) fchmodSync(descriptor, existing.mode | 0o700);
-    return new RootedFolder(descriptor);
+    const folder = new RootedFolder(descriptor);
+    if (existing?.isDirectory()) folder.#removeAbandoned();
+    return folder;
   }
 
   /** Puts a copy of the open file `source` in place of whatever has the name. */
@@ -128,7 +134,7 @@ export class RootedFolder implements Disposable {
 
   /** Makes something under a temporary name and renames it, so that the name has the old or the new at every moment. */
   #replace(name: BytePath, make: (temporary: BytePath) => void): void {
-    const temporary = `.tmp.${randomBytes(8).toString('hex')}` as BytePath;
+    const temporary = temporaryName(TEMPORARY) as BytePath;
     try {
       make(temporary);
       if (this.isFolder(name)) this.remove(name);
@@ -137,6 +143,11 @@ export class RootedFolder implements Disposable {
       rmSync(this.#place(temporary), { force: true });
       throw error;
     }
+  }
+
+  /** Removes what an export left here that was killed while it wrote. */
+  #removeAbandoned(): void {
+    for (const name of this.names()) if (isAbandoned(name, TEMPORARY)) this.remove(name);
   }
 
   /** What the filesystem or the user's rights do not allow is left out, as docker leaves it out. */

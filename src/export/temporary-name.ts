@@ -13,12 +13,19 @@ const NAME_LENGTH = 32;
  */
 export function temporaryNameFor(target: string): string {
   const folder = dirname(target);
-  const prefix = `.${basename(target).slice(0, NAME_LENGTH)}.`;
-  for (const name of namesIn(folder)) if (isAbandoned(name, prefix)) remove(join(folder, name));
-  return join(folder, `${prefix}${ownIdentity()}.${randomBytes(4).toString('hex')}.tmp`);
+  const start = basename(target).slice(0, NAME_LENGTH);
+  for (const name of namesIn(folder)) if (isAbandoned(name, start)) remove(join(folder, name));
+  return join(folder, temporaryName(start));
 }
 
-function isAbandoned(name: string, prefix: string): boolean {
+/** A name that no other process chooses, for what will be renamed. `start` is what it is known by. */
+export function temporaryName(start: string): string {
+  return `.${start}.${ownIdentity()}.${randomBytes(4).toString('hex')}.tmp`;
+}
+
+/** Whether the name is a temporary one with this start, of a process that has ended. */
+export function isAbandoned(name: string, start: string): boolean {
+  const prefix = `.${start}.`;
   if (!name.startsWith(prefix) || !name.endsWith('.tmp')) return false;
   const [identity = ''] = name.slice(prefix.length).split('.');
   return isProcessIdentity(identity) && livenessOf(identity) === 'dead';

@@ -1,5 +1,5 @@
+import { formatBytes } from '../core/format-bytes.ts';
 import type { ProgressEvent, StepInfo } from '../core/progress.ts';
-import { formatBytes } from './format-bytes.ts';
 import { OutputLines } from './output-lines.ts';
 import { printableLine, withoutCredentials } from './printable.ts';
 import type { ProgressRenderer, RendererOutput } from './progress-renderer.ts';

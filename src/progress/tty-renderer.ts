@@ -1,5 +1,5 @@
+import { formatBytes } from '../core/format-bytes.ts';
 import type { ProgressEvent } from '../core/progress.ts';
-import { formatBytes } from './format-bytes.ts';
 import { LiveRegion, type Row } from './live-region.ts';
 import { OutputLines } from './output-lines.ts';
 import { warningText } from './plain-renderer.ts';

@@ -1,0 +1,37 @@
+import { type StatsFs, statfsSync } from 'node:fs';
+import { errnoOf } from './errors.ts';
+import { formatBytes } from './format-bytes.ts';
+
+/** With less than this, next to nothing can be written. */
+const NOTHING = 64 * 1024;
+
+/** `has 12.00kB free of 8.39MB and 120 files to give`: what the disk of a path has. */
+export function describeSpace(path: string): string {
+  const found = statfsOf(path);
+  if (found === undefined) return 'could not be looked at';
+  const { bavail, bsize, blocks, ffree } = found;
+  return `has ${formatBytes(bavail * bsize)} free of ${formatBytes(blocks * bsize)} and ${ffree} files to give`;
+}
+
+/** Whether the disk of a path has no room, for bytes or for files. */
+export function isDiskFull(path: string): boolean {
+  const found = statfsOf(path);
+  if (found === undefined) return false;
+  // Some filesystems do not count files, and say 0 of 0.
+  return found.bavail * found.bsize < NOTHING || (found.files > 0 && found.ffree === 0);
+}
+
+/** Whether a system call failed because a disk, or what the user may have of it, is full. */
+export function isOutOfSpace(error: unknown): boolean {
+  const errno = errnoOf(error);
+  return errno === 'ENOSPC' || errno === 'EDQUOT';
+}
+
+function statfsOf(path: string): StatsFs | undefined {
+  try {
+    return statfsSync(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return undefined;
+  }
+}
