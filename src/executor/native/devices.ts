@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, symlinkSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, mkdirSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errnoOf } from '../../core/errors.ts';
 import { containerSyscalls } from '../container-syscalls.ts';
@@ -26,22 +26,24 @@ const LINKS: Readonly<Record<string, string>> = {
 
 /** Fills the memory that is mounted on the root's /dev, with `more` too. Devices that are mounted there already stay. */
 export function makeDevices(calls: InitSyscalls, root: string, more: readonly OciDevice[]): void {
+  // Nodes have their mode from the start: a path to change it by may be a symlink by then.
+  const umask = process.umask(0);
   const dev = containerSyscalls().openInRoot(root, Buffer.from('/dev'));
   for (const device of [...DEVICES, ...more]) makeDevice(calls, dev, device);
   for (const [name, target] of Object.entries(LINKS)) symlinkSync(target, `/proc/self/fd/${dev}/${name}`);
   // The one that runtimes add, where it leads somewhere.
   if (existsSync('/proc/kcore')) symlinkSync('/proc/kcore', `/proc/self/fd/${dev}/core`);
   closeSync(dev);
+  process.umask(umask);
 }
 
 function makeDevice(calls: InitSyscalls, dev: number, device: OciDevice): void {
   const name = device.path.slice('/dev/'.length);
   const path = `/proc/self/fd/${dev}/${name}`;
-  if (existsSync(path)) return;
-  if (name.includes('/')) mkdirSync(dirname(path), { recursive: true });
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return;
+  if (name.includes('/')) mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
   try {
     calls.makeDeviceAt(dev, name, device);
-    chmodSync(path, device.fileMode);
   } catch (error) {
     if (errnoOf(error) !== 'EPERM') throw error;
     mountDevice(calls, dev, name);

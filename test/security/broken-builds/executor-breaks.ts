@@ -12,10 +12,22 @@ const CHECK_THEN_OPEN: Patch = {
     if (!fs.realpathSync(root + path).startsWith(root)) throw Object.assign(new Error('outside'), { code: 'ENOENT' });
     return fs.openSync(root + path, 'r');`,
 };
+/** The runtime mounts by the path, milliseconds after it was looked at. */
+const CHECK_THEN_MOUNT: Patch = {
+  file: STEP_MOUNTS,
+  search: "    return { kind, mount: bind(place, ['nodev',",
+  replace: `    if (${FS}.realpathSync(root + path).startsWith(root)) return { kind, mount: bind(root + path, ['nodev']) };
+    return { kind, mount: bind(place, ['nodev',`,
+};
 const NATIVE_PLACE_BY_PATH: Patch = {
   file: 'src/executor/native/container-root.ts',
   search: '  const { openInRoot } = containerSyscalls();\n  try {',
   replace: `  const openInRoot = (folder: string, name: Buffer) => ${FS}.openSync(folder + name, 0o10000000);\n  try {`,
+};
+const TARGET_AS_WRITTEN: Patch = {
+  file: 'src/executor/step-root.ts',
+  search: "  const path = resolvePath(view, toBytePath(target), 'follow');",
+  replace: "  const path = resolvePath(view, '/' as BytePath, 'follow') && toBytePath(target);",
 };
 const ANY_KERNEL_FOLDER: readonly Patch[] = [
   { file: 'src/executor/step-root.ts', search: "entry === undefined || entry.type === 'dir'", replace: 'true' },
@@ -69,7 +81,7 @@ export const EXECUTOR_BREAKS: readonly BrokenBuild[] = [
       },
     ],
     file: 'security/hostile-roots.test.ts',
-    tests: 'native as root CVE-2024-23652',
+    tests: 'native as root CVE-2024-23652: what a insecure',
   },
   {
     threat: 'CVE-2024-23653',
@@ -222,11 +234,18 @@ export const EXECUTOR_BREAKS: readonly BrokenBuild[] = [
     tests: 'CVE-2024-9675',
   },
   {
-    threat: 'CVE-2024-11218',
-    breaks: 'a mount’s source is looked at first and opened by its path afterwards',
-    patches: [CHECK_THEN_OPEN],
+    threat: 'CVE-2024-23651',
+    breaks: 'a mount’s source is looked at first and mounted by its path afterwards',
+    patches: [CHECK_THEN_MOUNT],
     file: 'security/builds/swapped-caches.test.ts',
-    tests: 'as root.*CVE-2024-11218',
+    tests: 'as root oci CVE-2024-23651',
+  },
+  {
+    threat: 'CVE-2024-11218',
+    breaks: 'a mount’s source is looked at first and mounted by its path afterwards',
+    patches: [CHECK_THEN_MOUNT],
+    file: 'security/builds/swapped-caches.test.ts',
+    tests: 'as root native CVE-2024-11218',
   },
   {
     threat: 'CVE-2021-3602',
@@ -235,7 +254,7 @@ export const EXECUTOR_BREAKS: readonly BrokenBuild[] = [
       { file: 'src/executor/oci-spec.ts', search: "['pid', 'mount', 'uts',", replace: "['mount', 'uts'," },
       {
         file: 'src/executor/container-process.ts',
-        search: "env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }",
+        search: "env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...env }",
         replace: 'env: process.env',
       },
     ],
@@ -274,6 +293,41 @@ export const EXECUTOR_BREAKS: readonly BrokenBuild[] = [
     patches: [NATIVE_PLACE_BY_PATH],
     file: 'security/mount-target-race.test.ts',
     tests: 'native as root: a mount target',
+  },
+  {
+    threat: 'CVE-2026-41579',
+    breaks: 'a device gets its mode by its path',
+    patches: [
+      {
+        file: 'src/executor/native/devices.ts',
+        search: '    calls.makeDeviceAt(dev, name, device);\n',
+        replace: `    calls.makeDeviceAt(dev, name, device);\n    ${FS}.chmodSync(path, device.fileMode);\n`,
+      },
+    ],
+    file: 'security/device-race.test.ts',
+    tests: 'native as root',
+  },
+  {
+    threat: 'CVE-2024-9341',
+    breaks: 'what slipway mounts goes where a path leads on the host',
+    patches: [TARGET_AS_WRITTEN, NATIVE_PLACE_BY_PATH],
+    file: 'security/hostile-kernel-files.test.ts',
+    tests: 'native as root CVE-2024-9341: (the certificates|/etc/hosts)',
+  },
+  {
+    threat: 'CVE-2025-52565',
+    breaks: 'the console is what the container’s /dev/pts has under its name',
+    patches: [
+      {
+        file: 'src/executor/native/container-root.ts',
+        search: '  const source = detachedMount(calls, mount);\n',
+        replace:
+          "  const isConsole = mount.destination === '/dev/console' && mount.type === 'none';\n" +
+          '  const source = detachedMount(calls, isConsole ? { ...mount, source: `${root}/dev/pts/0` } : mount);\n',
+      },
+    ],
+    file: 'security/builds/terminals.test.ts',
+    tests: 'as root native CVE-2025-52565.*/dev/pts',
   },
   {
     threat: 'CVE-2023-28642, CVE-2023-27561',
