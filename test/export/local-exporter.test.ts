@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   existsSync,
   lstatSync,
@@ -50,6 +50,21 @@ describe('type=local', () => {
   it('can be done again over itself', async () => {
     for (let time = 0; time < 2; time++) await rig.run(LOCAL, [resultOf(rig, [LAYER])]);
     expect(readFileSync(at('out/bin/tool2'), 'utf8')).toBe('#!/bin/sh\n');
+    expect(readdirSync(at('out/bin'))).toEqual(['tool', 'tool2']);
+  });
+
+  it('removes what an export left in its folders that was killed while it wrote', async () => {
+    await rig.run(LOCAL, [resultOf(rig, [LAYER])]);
+    const abandoned = spawnSync(process.execPath, [
+      '--input-type=module',
+      '-e',
+      "process.stdout.write((await import(process.argv[1])).temporaryName('slipway'))",
+      join(import.meta.dirname, '../../src/export/temporary-name.ts'),
+    ]).stdout.toString();
+    expect(abandoned).toMatch(/^\.slipway\..*\.tmp$/);
+    for (const folder of ['', 'bin/']) writeFileSync(at(`out/${folder}${abandoned}`), 'half');
+    await rig.run(LOCAL, [resultOf(rig, [LAYER])]);
+    expect(readdirSync(at('out')).sort()).toEqual(['bin', 'etc', 'pipe']);
     expect(readdirSync(at('out/bin'))).toEqual(['tool', 'tool2']);
   });
 
