@@ -43,7 +43,7 @@ export interface TreeEntry {
       };
 }
 
-/** How a layer blob is compressed. `level` undefined is the compressor's default (gzip 6 as BuildKit's output size, zstd 3). */
+/** How a layer blob is compressed. `level` undefined is the compressor's default (gzip 5, which gives the size of BuildKit's, zstd 3). */
 export interface Compression {
   readonly type: 'gzip' | 'zstd' | 'estargz' | 'uncompressed';
   readonly level?: number;

@@ -1,12 +1,14 @@
+import { availableParallelism } from 'node:os';
 import { crc32 } from 'node:zlib';
 import type { BlobWriter } from '../content/content-store.ts';
 import { compressMember, decompressMember } from './compress-members.ts';
 import type { MemberCompression } from './compression.ts';
+import { MEMBER } from './member-groups.ts';
 import { contentKey, type MemberKey } from './member-keys.ts';
 import type { Member, MemberPlace, MemberTable } from './member-table.ts';
 
-/** Bytes of tar that may wait for the thread pool: enough that no thread waits for the tar. */
-const AHEAD_BYTES = 6 * 1024 * 1024;
+/** Bytes of tar that may wait for the thread pool: enough that none of its threads waits for the tar. */
+const AHEAD_BYTES = 2 * MEMBER.floor * Math.max(4, availableParallelism());
 
 /** Takes the members of a blob in their order and writes them in it, however many are being compressed at a time. */
 export interface MemberOutput {

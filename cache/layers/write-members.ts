@@ -27,19 +27,11 @@ export async function writeMembers(
   output: MemberOutput,
   { table, compression, signal }: MemberSource,
 ): Promise<void> {
-  const buffers = new ChunkBuffers();
-  const repeated = new RepeatedRuns();
+  const scope = { output, table, compression, buffers: new ChunkBuffers(), repeated: new RepeatedRuns() };
   let sliceEnd = performance.now() + SLICE;
   for (const group of memberGroups(items)) {
-    const key = isOneMember(group) ? recipeKey(group.items, compression) : undefined;
-    const stored = key === undefined ? undefined : table.find(key);
-    if (key !== undefined && stored !== undefined) {
-      await output.addStored(key, stored);
-    } else if (key !== undefined) {
-      for (const chunk of writeTarEntries(group.items, { allocate: buffers.take, onContent: checkContent })) {
-        await output.addTar(chunk, { key, release: () => buffers.give(chunk) });
-      }
-    } else await writeLarge(group.items, output, { buffers, repeated });
+    if (isOneMember(group)) await writeMember(group.items, scope);
+    else await writeLarge(group.items, scope);
     if (performance.now() < sliceEnd) continue;
     await new Promise((resume) => setImmediate(resume));
     signal.throwIfAborted();
@@ -48,9 +40,33 @@ export async function writeMembers(
   await output.addTar(Buffer.from(TAR_TRAILER));
 }
 
-/** Whether no bytes have to be seen to know where its members end. */
+interface Scope extends Omit<MemberSource, 'signal'> {
+  readonly output: MemberOutput;
+  readonly buffers: ChunkBuffers;
+  readonly repeated: RepeatedRuns;
+}
+
+/**
+ * Whether it is one member, whatever bytes are in it. What repeats is looked for where most bytes are of large files: there reading
+ * takes little, and among small ones it is rare.
+ */
 function isOneMember({ items, tarBytes }: MemberGroup<LayerItem>): boolean {
-  return tarBytes <= MEMBER.ceiling && items.every(({ entry }) => entry.size < LARGE_FILE);
+  const large = items.reduce((bytes, { entry: { size } }) => (size < LARGE_FILE ? bytes : bytes + size), 0);
+  return tarBytes <= MEMBER.ceiling && large < tarBytes / 2;
+}
+
+async function writeMember(items: readonly LayerItem[], { output, table, compression, buffers }: Scope): Promise<void> {
+  const key = recipeKey(items, compression);
+  const stored = key === undefined ? undefined : table.find(key);
+  if (key !== undefined && stored !== undefined) {
+    await output.addStored(key, stored);
+    return;
+  }
+  const onContent = key === undefined ? () => {} : checkContent;
+  for (const chunk of writeTarEntries(items, { allocate: buffers.take, onContent })) {
+    const release = () => buffers.give(chunk);
+    await output.addTar(chunk, key === undefined ? { release } : { key, release });
+  }
 }
 
 /** Other bytes than those that the member will be found by must not get into it. */
@@ -60,11 +76,7 @@ function checkContent({ item, chunk, start, end }: PlacedContent<LayerItem>): vo
   throw hostFileChanged(known.file);
 }
 
-async function writeLarge(
-  items: readonly LayerItem[],
-  output: MemberOutput,
-  { buffers, repeated }: { readonly buffers: ChunkBuffers; readonly repeated: RepeatedRuns },
-): Promise<void> {
+async function writeLarge(items: readonly LayerItem[], { output, buffers, repeated }: Scope): Promise<void> {
   const runs: RepeatedRun[] = [];
   const onContent = (content: PlacedContent<LayerItem>) => void runs.push(...repeated.find(content));
   for (const chunk of writeTarEntries(items, { allocate: buffers.take, onContent })) {

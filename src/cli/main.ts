@@ -13,6 +13,7 @@ else await start();
 
 async function start(): Promise<void> {
   enableCompileCache();
+  await useAllProcessors();
   const args = process.argv.slice(2);
   if (args.length === 1 && (args[0] === '--version' || args[0] === '-v' || args[0] === 'version')) {
     const { packageVersion } = await import('./version.ts');
@@ -22,6 +23,12 @@ async function start(): Promise<void> {
   const { runCommandLine } = await import('./command-line.ts');
   // Exits although handles may be open, for instance a standard input that nobody read to its end.
   process.exit(await runCommandLine(args));
+}
+
+/** Node's thread pool, which compresses layers, has four threads unless it is told otherwise before it is first used. */
+async function useAllProcessors(): Promise<void> {
+  const { availableParallelism } = await import('node:os');
+  process.env.UV_THREADPOOL_SIZE = process.env.UV_THREADPOOL_SIZE || String(Math.max(4, availableParallelism()));
 }
 
 /** Keeps compiled code in the user's own cache folder: one in /tmp could be filled by somebody else. */
