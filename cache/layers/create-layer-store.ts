@@ -78,16 +78,21 @@ function prepareLayer(context: LayerContext): ActiveLayer {
   mkdirSync(upperDir);
   chmodSync(upperDir, 0o755);
   mkdirSync(workDir, { mode: 0o700 });
+  const remove = () => rmSync(base, { recursive: true, force: true });
+  let isCommitted = false;
   return {
     upperDir,
     workDir,
     async commit() {
       const layer = newLayerId();
       registerFolder(context, layer, { path: upperDir, traits: undefined, below: '' });
+      isCommitted = true;
       return layer;
     },
     async [Symbol.asyncDispose]() {
-      rmSync(base, { recursive: true, force: true });
+      // What a step leaves besides its layer is overlayfs's own few folders: the next step need not wait for their removal.
+      if (isCommitted) setImmediate(remove);
+      else remove();
     },
   };
 }

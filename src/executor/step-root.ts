@@ -37,12 +37,12 @@ export function mountRoot(
     return `${folder}/${name}`;
   };
   const [rootPath, stubs, before] = [make('rootfs'), make('stubs'), make('before')];
-  // The root as it is before the step, to look around in: read-only, since what is mounted next uses the upper folder.
+  // The root as it is before the step, to look around in: read-only, since what is mounted next uses the upper folder. It goes with
+  // `folder`: taking it off alone would wait for the kernel once more.
   mountOverlay(before, { lowerDirs: [make('empty'), ...root.lowerDirs, root.upperDir], xattrs }, make('before-names'));
   const view = rootView(before);
   const placed = wanted.map((mount) => placeMount(view, mount));
   const made = makeMountStubs(view, stubs, placed);
-  syscalls().unmount(before);
   const lowerDirs = made.length > 0 || root.lowerDirs.length === 0 ? [...root.lowerDirs, stubs] : root.lowerDirs;
   const upper = { upperDir: root.upperDir, workDir: root.workDir };
   mountOverlay(rootPath, { lowerDirs, upper, xattrs }, make('names'));
