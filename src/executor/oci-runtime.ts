@@ -14,19 +14,28 @@ export interface OciRuntime {
   readonly dropsNodev: boolean;
   /** Whether its command `run` takes the config.json from any file. */
   readonly takesConfigFile: boolean;
+  /** Whether it starts `bin/tool` as that, and not as what it found under that name: a script sees it as its `$0`. */
+  readonly keepsCommandPath: boolean;
 }
 
 const KNOWN_RUNTIMES = ['crun', 'runc'];
+/** The administrator's folders, which an ordinary user's PATH may lack, and the usual ones. */
+const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
+
+/** Where programs are looked for. */
+export interface ProgramSearch {
+  /** Where PATH is taken from. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** What comes after PATH: the system's folders unless given. */
+  readonly systemFolders?: readonly string[];
+}
 
 /**
  * The runtime to use: the one asked for by name or path, else crun, else runc. `SLIPWAY_RUNTIME_MISSING` where it is not there.
  */
-export function findOciRuntime(
-  asked: string | undefined,
-  env: Readonly<Record<string, string | undefined>>,
-): OciRuntime {
+export function findOciRuntime(asked: string | undefined, { env, systemFolders }: ProgramSearch): OciRuntime {
   for (const name of asked === undefined ? KNOWN_RUNTIMES : [asked]) {
-    const path = name.includes('/') ? executable(resolve(name)) : findProgram(name, env);
+    const path = name.includes('/') ? executable(resolve(name)) : findProgram(name, env, systemFolders);
     if (path !== undefined) return runtimeAt(path);
   }
   const what = asked === undefined ? 'neither crun nor runc is installed' : `the OCI runtime ${asked} was not found`;
@@ -36,23 +45,31 @@ export function findOciRuntime(
 }
 
 /** Whether a runtime is found without being named. */
-export function hasOciRuntime(env: Readonly<Record<string, string | undefined>>): boolean {
-  return KNOWN_RUNTIMES.some((name) => findProgram(name, env) !== undefined);
+export function hasOciRuntime({ env, systemFolders }: ProgramSearch): boolean {
+  return KNOWN_RUNTIMES.some((name) => findProgram(name, env, systemFolders) !== undefined);
 }
 
-/** Absolute path of the program `name` on PATH and in the administrator's folders, which an ordinary user's PATH may lack. */
-export function findProgram(name: string, env: Readonly<Record<string, string | undefined>>): string | undefined {
-  const folders = [...(env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
-  return folders
+/** Absolute path of the program `name` on PATH and in the system's folders. */
+export function findProgram(
+  name: string,
+  env: Readonly<Record<string, string | undefined>>,
+  systemFolders: readonly string[] = SYSTEM_FOLDERS,
+): string | undefined {
+  return [...(env.PATH ?? '').split(delimiter), ...systemFolders]
     .filter((folder) => folder.startsWith('/'))
     .map((folder) => executable(`${folder}/${name}`))
     .find((path) => path !== undefined);
 }
 
-/** Absolute path of a program of util-linux, which every distribution has. `SLIPWAY_PROGRAM_MISSING`. */
+const foundPrograms = new Map<string, string>();
+
+/** Absolute path of a program of util-linux, which every distribution has. It is looked for once. `SLIPWAY_PROGRAM_MISSING`. */
 export function requireProgram(name: string): string {
-  const path = findProgram(name, process.env);
-  if (path !== undefined) return path;
+  const path = foundPrograms.get(name) ?? findProgram(name, process.env);
+  if (path !== undefined) {
+    foundPrograms.set(name, path);
+    return path;
+  }
   throw new SlipwayError('SLIPWAY_PROGRAM_MISSING', `RUN needs the program ${name}, which was not found`, {
     hint: 'install util-linux (apt-get install -y util-linux, apk add util-linux)',
   });
@@ -66,7 +83,15 @@ export function supportsSeccomp(runtime: OciRuntime): boolean {
 
 function runtimeAt(path: string): OciRuntime {
   const name = basename(path);
-  return { name, path, options: runtimeOptions(name), dropsNodev: name === 'crun', takesConfigFile: name === 'crun' };
+  const isCrun = name === 'crun';
+  return {
+    name,
+    path,
+    options: runtimeOptions(name),
+    dropsNodev: isCrun,
+    takesConfigFile: isCrun,
+    keepsCommandPath: !isCrun,
+  };
 }
 
 /** Containers stay in slipway's own cgroup, so that a kill leaves no cgroup behind. */

@@ -94,6 +94,16 @@ function endings(run: Run): void {
     });
   });
 
+  test('a command that is a relative path is started by that very path, from the working directory', async () => {
+    const script = { type: 'file', text: '#!/bin/sh\necho "$0 $1"\n', mode: 0o755 } as const;
+    const root = ['/w/run.sh', '/w/bin/tool'].map((path) => ({ ...script, path }));
+    const results = await runAll(
+      run,
+      ['./run.sh', 'bin/tool', '/w/run.sh'].map((command) => ({ args: [command, 'x'], cwd: '/w', root })),
+    );
+    expect(results.map(({ stdout }) => stdout)).toEqual(['./run.sh x\n', 'bin/tool x\n', '/w/run.sh x\n']);
+  });
+
   test('a file that cannot be executed ends with 126', async () => {
     const { error } = await run({
       args: ['/plain'],

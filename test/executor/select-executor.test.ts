@@ -17,12 +17,39 @@ function choice(change: Partial<ExecutorChoice>): ExecutorChoice {
   return { isolation: 'auto', env: {}, stateDir: '/nowhere', scratchDir: '/nowhere', xattrs: 'trusted', ...change };
 }
 
-test('crun comes before runc, and a name or a path chooses another', () => {
+/** The name of what is chosen where exactly `programs` are installed. */
+function chosenWith(programs: readonly string[], change: Partial<ExecutorChoice> = {}): string {
+  const PATH = folderWith(...programs);
+  return selectExecutor(choice({ env: { PATH }, systemFolders: [], ...change })).name;
+}
+
+test.each([
+  ['crun', ['runc', 'crun', 'youki']],
+  ['runc', ['runc', 'youki']],
+  ['native', ['youki']],
+  ['native', []],
+])('auto takes %s where there are %j', (name, programs) => {
+  expect(chosenWith(programs)).toBe(name);
+});
+
+test('isolation oci takes crun, then runc, and nothing else by itself', () => {
+  expect(chosenWith(['crun', 'runc'], { isolation: 'oci' })).toBe('crun');
+  expect(chosenWith(['runc'], { isolation: 'oci' })).toBe('runc');
+  expect(() => chosenWith(['youki'], { isolation: 'oci' })).toThrow(
+    expect.objectContaining({ code: 'SLIPWAY_RUNTIME_MISSING' }),
+  );
+});
+
+test('a runtime that is named is taken, by name or by path, whatever else there is', () => {
   const PATH = folderWith('runc', 'crun', 'youki');
-  const name = (change: Partial<ExecutorChoice>) => selectExecutor(choice({ env: { PATH }, ...change })).name;
-  expect(name({})).toBe('crun');
-  expect(name({ isolation: 'oci', ociRuntime: 'runc' })).toBe('runc');
-  expect(name({ ociRuntime: `${PATH}/youki` })).toBe('youki');
+  const name = (ociRuntime: string) => selectExecutor(choice({ env: { PATH }, ociRuntime })).name;
+  expect([name('runc'), name(`${PATH}/youki`)]).toEqual(['runc', 'youki']);
+});
+
+test("the system's folders come after PATH, which may lack them", () => {
+  const [PATH, system] = [folderWith('runc'), folderWith('crun')];
+  expect(chosenWith([], { systemFolders: [system] })).toBe('crun');
+  expect(selectExecutor(choice({ env: { PATH }, systemFolders: [system], ociRuntime: 'runc' })).name).toBe('runc');
 });
 
 test('a runtime that is not there is an error that says what to install', () => {
