@@ -9,7 +9,7 @@ const HELP = `Usage: slipway doctor [--json] [--root FOLDER]
 
 Tells how RUN steps can be run on this machine or in this container, what is lost, and what gains more.
 
-  --json         print the same as JSON
+  --json         print the same as JSON ("next" is null where nothing is better)
   --root FOLDER  the store (default: $SLIPWAY_ROOT)
 `;
 
@@ -37,7 +37,7 @@ export async function runDoctorCommand(args: readonly string[]): Promise<number>
 
 /** What a person reads of a diagnosis. */
 export function reportText({ rung, lost, next, checks }: Diagnosis): string {
-  const gain = next === undefined ? [] : ['', `to gain ${next.rung}:`, ...next.fixes.map((fix) => `  ${fix}`)];
+  const gain = next === null ? [] : ['', `to gain ${next.rung}:`, ...next.fixes.map((fix) => `  ${fix}`)];
   const losses = lost.length === 0 ? [] : ['', 'lost here:', ...lost.map((what) => `  ${what}`)];
   return `${[`RUN steps: ${rung}`, ...losses, ...gain, '', ...checks.flatMap(checkLines)].join('\n')}\n`;
 }

@@ -25,6 +25,15 @@ export function explainForbiddenMounts(cause: unknown): SlipwayError {
   );
 }
 
+/** Why nothing can be mounted although it may: this process is in a chroot, whose root is only a folder (EINVAL of mount(2) for "/"). */
+export function explainChangedRoot(cause: unknown): SlipwayError {
+  return new SlipwayError(
+    'SLIPWAY_NAMESPACES_FORBIDDEN',
+    'containers cannot be run: slipway is in a chroot whose root is no mount of its own',
+    { cause, hint: `before entering it: mount --bind FOLDER FOLDER; or ${CHROOT_HINT}` },
+  );
+}
+
 /** Why this user may not make a user namespace (EPERM, ENOSPC or EUSERS of unshare(2)), and what to do about it. */
 export function explainForbiddenUserNamespaces(found: string): SlipwayError {
   for (const { name, forbids, hint } of USER_NAMESPACE_SYSCTLS) {

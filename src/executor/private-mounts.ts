@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { errnoOf } from '../core/errors.ts';
 import { MOUNT, syscalls } from '../core/syscalls.ts';
-import { explainForbiddenMounts } from './forbidden-namespaces.ts';
+import { explainChangedRoot, explainForbiddenMounts } from './forbidden-namespaces.ts';
 
 /** A folder in memory for one container: its mounts are made below it. Disposing detaches it with all that is mounted there. */
 export interface PrivateFolder extends Disposable {
@@ -50,6 +50,8 @@ export class PrivateMounts {
       if (this.#isShared) syscalls().mount('none', this.path, '', SHARED, '');
     } catch (error) {
       if (errnoOf(error) === 'EPERM') throw explainForbiddenMounts(error);
+      // "/" is no mount.
+      if (errnoOf(error) === 'EINVAL') throw explainChangedRoot(error);
       throw error;
     }
     this.#ready = true;

@@ -139,8 +139,11 @@ function cgroups({ cgroups: { version, controllers, writable } }: MachineFacts):
   const name = 'cgroups';
   const found =
     version === undefined ? 'none' : `version ${version}${controllers.length > 0 ? `: ${controllers.join(' ')}` : ''}`;
-  if (version !== undefined && (writable || version === 1)) return { name, state: 'ok', found };
-  const fix = 'systemd-run --user --scope -p Delegate=yes slipway build …';
+  if (version !== undefined && writable) return { name, state: 'ok', found };
+  const fix =
+    version === 1
+      ? 'build as root, in a container with docker run --cgroupns host --volume /sys/fs/cgroup:/sys/fs/cgroup:rw'
+      : 'systemd-run --user --scope -p Delegate=yes slipway build …';
   return { name, state: 'missing', found: `${found}, not writable`, effect: 'limits of steps (--resource)', fix };
 }
 

@@ -63,6 +63,6 @@ interface Candidate {
 /** The rung to which the least is missing; of several the better. */
 function nextRung(better: readonly Candidate[]): Diagnosis['next'] {
   const [nearest] = better.toSorted((a, b) => a.lacks.length - b.lacks.length);
-  if (nearest === undefined) return undefined;
+  if (nearest === undefined) return null;
   return { rung: nearest.rung, fixes: nearest.lacks.map(({ name, fix, found }) => fix ?? `${name}: ${found}`) };
 }

@@ -21,7 +21,7 @@ export interface Diagnosis {
   readonly rung: Rung;
   /** What a build cannot have on this rung. */
   readonly lost: readonly string[];
-  /** The next better rung, and what gains it; undefined on the best one. */
-  readonly next: { readonly rung: Rung; readonly fixes: readonly string[] } | undefined;
+  /** The next better rung, and what gains it; null on the best one. */
+  readonly next: { readonly rung: Rung; readonly fixes: readonly string[] } | null;
   readonly checks: readonly Check[];
 }

@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { errnoOf } from '../../core/errors.ts';
 import { inUserNamespace } from '../../core/user-namespace.ts';
 import { capabilitiesOf } from '../capabilities.ts';
+import { openHierarchies } from '../cgroup/cgroup-hierarchies.ts';
 import { isUsablePasta } from '../network/network-tool.ts';
 import { findProgram } from '../oci-runtime.ts';
 import { seccompLibraryVersion } from '../seccomp/compile-filter.ts';
@@ -113,18 +114,22 @@ function binfmtNames(): string[] | undefined {
   return names.filter((name) => readIfThere(`${folder}/${name}`)?.startsWith('enabled')).map((name) => name.slice(5));
 }
 
-/** The unified hierarchy as this process sees it, from its own cgroup on. */
+/** Those that can hold limits, each where this process's steps would have theirs; both versions may be there, one for each controller. */
 function cgroups(): MachineFacts['cgroups'] {
-  const root = '/sys/fs/cgroup';
-  const unified = readIfThere(`${root}/cgroup.controllers`);
-  if (unified === undefined)
-    return { version: existsSync(`${root}/memory`) ? 1 : undefined, controllers: [], writable: false };
-  const own = /^0::(.*)$/m.exec(readIfThere('/proc/self/cgroup') ?? '')?.[1] ?? '/';
-  const folder = existsSync(`${root}${own}`) ? `${root}${own}` : root;
+  using opened = openHierarchies();
+  const { hierarchies } = opened;
+  const isUnified = existsSync('/sys/fs/cgroup/cgroup.controllers');
+  const version =
+    hierarchies.some((one) => one.version === 2) || isUnified ? 2 : hierarchies.length > 0 ? 1 : undefined;
   return {
-    version: 2,
-    controllers: (readIfThere(`${folder}/cgroup.controllers`) ?? '').trim().split(' ').filter(Boolean),
-    writable: isAllowed(folder, constants.W_OK),
+    version,
+    controllers: [...new Set(hierarchies.flatMap(({ controllers }) => controllers))],
+    writable:
+      hierarchies.length > 0 &&
+      hierarchies.every(({ folder, own }) => {
+        const place = existsSync(`${folder}${own}`) ? `${folder}${own}` : folder;
+        return isAllowed(place, constants.W_OK);
+      }),
   };
 }
 

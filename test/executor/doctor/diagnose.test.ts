@@ -57,7 +57,7 @@ test.each([
 
 test('a machine that has everything loses nothing, and nothing is better', () => {
   const diagnosis = diagnose(COMPLETE);
-  expect(diagnosis).toMatchObject({ version: 1, lost: [], next: undefined });
+  expect(diagnosis).toMatchObject({ version: 1, lost: [], next: null });
   expect(diagnosis.checks.map(({ name, state }) => [name, state]).filter(([, state]) => state !== 'ok')).toEqual([]);
 });
 
@@ -91,6 +91,22 @@ test('what is missing says what is lost and what brings it', () => {
     ...['util-linux', 'oci-runtime', 'libseccomp', 'network', 'foreign-platforms', 'git', 'xz', 'bzip2'],
   ]);
   for (const { effect, fix } of missing) expect([effect, fix]).toEqual([expect.any(String), expect.any(String)]);
+});
+
+test.each([
+  [1, /^build as root/],
+  [2, /^systemd-run --user --scope -p Delegate=yes/],
+] as const)('cgroups of version %i count only where they can be written', (version, fix) => {
+  const check = (writable: boolean) =>
+    diagnose(machine({ cgroups: { version, controllers: ['memory'], writable } })).checks.find(
+      ({ name }) => name === 'cgroups',
+    );
+  expect(check(true)).toMatchObject({ state: 'ok', found: `version ${version}: memory` });
+  expect(check(false)).toMatchObject({ state: 'missing', fix: expect.stringMatching(fix) });
+});
+
+test('the JSON of the best rung has a next one, which is null', () => {
+  expect(JSON.parse(JSON.stringify(diagnose(COMPLETE)))).toHaveProperty('next', null);
 });
 
 test('the text names the rung, what is lost, and what gains the next', () => {
