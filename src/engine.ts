@@ -128,6 +128,7 @@ export function openEngine(options: EngineOptions): Engine {
           store: failedSteps,
           keep: request.keepFailed ?? 1,
           terminalType: request.env.TERM,
+          shellCommand: () => shellCommand(store.root, request.env),
           ...(options.lendTerminal === undefined ? {} : { lendTerminal: options.lendTerminal }),
         },
         ...(request.stepTimeoutMs === undefined ? {} : { stepTimeoutMs: request.stepTimeoutMs }),
@@ -151,6 +152,14 @@ export function openEngine(options: EngineOptions): Engine {
     },
     [Symbol.dispose]: () => closing[Symbol.dispose](),
   };
+}
+
+/** What opens a shell in a failed step of this store, also where nothing but the command line says which it is. */
+async function shellCommand(root: string, env: BuildRequest['env']): Promise<string> {
+  const { defaultStoreRoot } = await import('./executor/rootless.ts');
+  if (root === defaultStoreRoot(env)) return 'slipway shell';
+  const isPlain = /^[\w/.:@%+,-]+$/.test(root);
+  return `slipway shell --root ${isPlain ? root : `'${root.replaceAll("'", "'\\''")}'`}`;
 }
 
 function unknownFailedStep(name: string): never {

@@ -1,8 +1,13 @@
 import type { FailedStep } from '../cache/failed-steps/failed-step-store.ts';
+import { openFailedSteps } from '../cache/failed-steps/sqlite-failed-step-store.ts';
+import { openStore } from '../cache/store.ts';
 import type { BuildRequest } from './build-request.ts';
 import { SlipwayError } from './core/errors.ts';
 import { silentProgress } from './core/progress.ts';
 import { openEngine } from './engine.ts';
+
+/** A failed step by its id; `createdAt` in milliseconds since 1970. */
+export type ListedStep = Pick<FailedStep, 'id' | 'createdAt' | 'description'>;
 
 /** How a failed step is entered. */
 export interface EnterOptions {
@@ -30,4 +35,10 @@ export async function enterFailedStep(request: BuildRequest, options: EnterOptio
     if (error instanceof SlipwayError && error.exitCode !== undefined) return error.exitCode;
     throw error;
   }
+}
+
+/** The failed steps that the store in the folder `root` keeps, newest first. */
+export function listFailedSteps(root: string): readonly ListedStep[] {
+  using store = openStore(root);
+  return openFailedSteps(store.database).list();
 }

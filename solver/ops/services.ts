@@ -59,6 +59,8 @@ export interface FailureServices {
   readonly store: FailedStepStore;
   /** How many failed steps the store keeps; 0 for not keeping this one. */
   readonly keep: number;
+  /** The command that opens a shell in what is kept, less the name of the step. */
+  shellCommand(): Promise<string>;
   /** Given where the user wants a shell: shows the failure, and lets `use` have the terminal. */
   readonly lendTerminal?: LendTerminal;
   /** TERM of that terminal. */

@@ -1,9 +1,10 @@
 import { isatty } from 'node:tty';
 import { SlipwayError } from '../core/errors.ts';
+import type { ListedStep } from '../enter-failed-step.ts';
 import { printableLine } from '../progress/printable.ts';
 import { BUILD_OPTIONS } from './build-options.ts';
 import type { CommandShape } from './parse-arguments.ts';
-import { runOnRequest } from './run-on-request.ts';
+import { print, runOnRequest } from './run-on-request.ts';
 
 const TAKEN = ['allow', 'debug', 'isolation', 'oci-runtime', 'root'];
 
@@ -12,13 +13,21 @@ const SHELL_COMMAND: CommandShape = {
   description:
     'Opens a shell in a RUN step that failed: in its files, environment, user and mounts, without secrets, ssh agents and build contexts. ' +
     'STEP is the id of a failed step, or @last, which is the default. What the shell changes is thrown away.',
-  options: BUILD_OPTIONS.filter(({ name }) => TAKEN.includes(name)),
+  options: [
+    { name: 'list', kind: 'switch', help: 'list the failed steps that are kept, the newest first, and open none' },
+    ...BUILD_OPTIONS.filter(({ name }) => TAKEN.includes(name)),
+  ],
   operand: { name: 'STEP', otherwise: '@last' },
 };
 
 /** `slipway shell`: resolves to the exit status, which is the shell's (1 where none could be opened, 2 the command line is wrong). */
 export function runShellCommand(args: readonly string[]): Promise<number> {
-  return runOnRequest(args, SHELL_COMMAND, async ({ request, operand, signal }) => {
+  return runOnRequest(args, SHELL_COMMAND, async ({ request, operand, signal, ownOption }) => {
+    if (ownOption('list') !== undefined) {
+      const { listFailedSteps } = await import('../enter-failed-step.ts');
+      await print(listFailedSteps(request.root).map(listLine).join(''));
+      return 0;
+    }
     if (!isatty(0) || !isatty(2))
       throw new SlipwayError(
         'SLIPWAY_TERMINAL_MISSING',
@@ -37,4 +46,9 @@ export function runShellCommand(args: readonly string[]): Promise<number> {
       },
     });
   });
+}
+
+function listLine({ id, createdAt, description }: ListedStep): string {
+  const time = new Date(createdAt).toISOString().slice(0, 'YYYY-MM-DDThh:mm'.length).replace('T', ' ');
+  return `${id}  ${time} UTC  ${printableLine(description)}\n`;
 }

@@ -25,7 +25,6 @@ Dockerfile:4
   preparing
   compiling
   main.c:1: broken
-hint: slipway shell @last opens a shell where it failed
 `;
 
 describeForEachUser('a failed RUN', (who) => {
@@ -37,7 +36,7 @@ describeForEachUser('a failed RUN', (who) => {
       ...baseImages(),
       rig.context({ Dockerfile: DOCKERFILE }),
     ]);
-    expect(stderr).toBe(REPORT);
+    expect(stderr).toBe(`${REPORT}hint: slipway shell --root ${rig.store} @last opens a shell where it failed\n`);
     expect(status).toBe(1);
   });
 });

@@ -22,7 +22,7 @@ describeForEachUser('a failed RUN', (who) => {
     const context = rig.context({ Dockerfile: DOCKERFILE });
     const secret = ['--secret', 'id=token'];
     const failed = await rig.run(['build', ...baseImages(), ...secret, context], { env: { token: CANARY } });
-    expect(failed.stderr).toContain('hint: slipway shell @last');
+    expect(failed.stderr).toContain(`hint: slipway shell --root ${rig.store} @last`);
     expect(spawnSync('grep', ['-rl', CANARY, rig.store], { encoding: 'utf8' }).stdout).toBe('');
 
     const shown = typeInto(
@@ -55,6 +55,18 @@ describeForEachUser('a failed RUN', (who) => {
     expect(shown).toContain('Dockerfile');
     expect(shown).toContain('[SLIPWAY_RUN_FAILED]');
     expect(shown).toMatch(/status 1 cooked\n$/);
+  });
+
+  it('is in the list, the newest first, as many as are kept', { timeout: 90_000 }, async () => {
+    using rig = openRig(who);
+    for (const status of [3, 4, 5]) {
+      const context = rig.context({ Dockerfile: `FROM busybox\nRUN exit ${status}\n` });
+      await rig.run(['build', '--keep-failed=2', ...baseImages(), context]);
+    }
+    const { status, stdout } = await rig.run(['shell', '--list']);
+    expect(status).toBe(0);
+    const line = (code: number) => `[0-9a-f]{8}  \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC  .*RUN exit ${code}\n`;
+    expect(stdout).toMatch(new RegExp(`^${line(5)}${line(4)}$`));
   });
 
   it('is not kept with --keep-failed=0, and not entered beyond what is allowed', { timeout: 90_000 }, async () => {

@@ -38,7 +38,7 @@ export async function afterFailedRun(error: unknown, run: FailedRun, failures: F
     const stack = [...run.root, await run.layer.commit()];
     if (keep > 0) {
       await save(run, stack, failures);
-      hints.push('slipway shell @last opens a shell where it failed');
+      hints.push(`${await failures.shellCommand()} @last opens a shell where it failed`);
     }
     if (lendTerminal !== undefined) await lendTerminal(error, () => enter(run, stack));
   } catch (problem) {

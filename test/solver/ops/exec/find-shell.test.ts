@@ -19,6 +19,19 @@ it.each<[string, Record<string, TestEntry>, string[], string[]]>([
   ['sh where the own one is gone', { '/bin/sh': PROGRAM }, ['/bin/bash', '-c', 'x'], ['/bin/sh']],
   ['through symlinks', { '/bin/dash': PROGRAM, '/bin/sh': { symlink: 'dash' } }, ['x'], ['/bin/sh']],
   ['not what cannot be executed', { '/bin/sh': { text: '' }, '/bin/bash': PROGRAM }, ['x'], ['/bin/bash']],
+  [
+    "SHELL's, which takes two words",
+    { '/busybox': { folder: true }, '/busybox/busybox': PROGRAM, '/bin/sh': PROGRAM },
+    ['/busybox/busybox', 'sh', '-eu', '-c', 'x'],
+    ['/busybox/busybox', 'sh'],
+  ],
+  [
+    "SHELL's, which env finds",
+    { '/bin/env': PROGRAM, '/bin/sh': PROGRAM },
+    ['/bin/env', 'bash', '-c', 'x'],
+    ['/bin/env', 'bash'],
+  ],
+  ['not a program that runs a script', { '/bin/sh': PROGRAM }, ['/bin/make', 'install.sh'], ['/bin/sh']],
   ["busybox's", { '/bin/busybox': PROGRAM }, ['x'], ['/bin/busybox', 'sh']],
 ])('the shell is %s', async (_what, files, args, shell) => {
   expect(await find(files, args)).toEqual(shell);
