@@ -173,13 +173,13 @@ describe('an image that contradicts itself is refused', () => {
     expect(rig.content.size(amd64.config.digest)).toBeUndefined();
   });
 
-  test('a manifest that is sent as an index', async () => {
+  test('CVE-2021-41190: a manifest that is sent as an index', async () => {
     const { mediaType: _type, ...untyped } = manifest({});
     put(untyped, MEDIA.ociIndex);
     await expect(resolve()).rejects.toMatchObject({ code: 'SLIPWAY_IMAGE_INVALID' });
   });
 
-  test('a manifest that an index calls by another type', async () => {
+  test('CVE-2021-41190: a manifest that an index calls by another type', async () => {
     addImage(registry, 'team/app', undefined, amd64);
     const entry = { ...amd64.manifest, mediaType: MEDIA.dockerManifest, platform: AMD64 };
     put({ schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: [entry] }, MEDIA.ociIndex);

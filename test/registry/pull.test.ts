@@ -59,7 +59,7 @@ describe('a manifest', () => {
     });
   });
 
-  test('of 100 MB is cut off at 4 MiB', async () => {
+  test('CVE-2021-21285: of 100 MB is cut off at 4 MiB', async () => {
     let sent = 0;
     registry.intercept(/manifests/, async (_request, response) => {
       const piece = Buffer.alloc(1 << 20, ' ');
@@ -302,7 +302,7 @@ describe('a blob', () => {
   });
 });
 
-describe('a redirect', () => {
+describe('c692b03: a redirect', () => {
   test('is followed to another host without credentials', async () => {
     await using other = await startRegistry();
     other.intercept(/./, (request, response) => sendBlob(request, response, blob));
@@ -335,7 +335,7 @@ describe('a redirect', () => {
   });
 });
 
-describe('a foreign layer', () => {
+describe('CVE-2020-15157: a foreign layer', () => {
   test('is fetched from its own URL, without credentials', async () => {
     await using elsewhere = await startRegistry();
     elsewhere.intercept(/./, (request, response) => sendBlob(request, response, blob));

@@ -140,7 +140,7 @@ describe('uploads', () => {
     expect(seen(/^PUT .*uploads/)[0]).toMatch(/\?_state=a%2Fb\+c==&digest=sha256%3A[0-9a-f]{64}$/);
   });
 
-  test('a location on another host gets the blob without a token', async () => {
+  test('c692b03: a location on another host gets the blob without a token', async () => {
     await using guarded = await startRegistry({ auth: { kind: 'token' } });
     await using storage = await startRegistry();
     storage.intercept(/./, (request, response) => {

@@ -21,6 +21,8 @@ export interface TestImageOptions {
   readonly config?: ContainerConfig;
   readonly platform?: Platform;
   readonly format?: 'oci' | 'docker';
+  /** What its history says of every layer. */
+  readonly createdBy?: string;
 }
 
 /** A valid image in memory: every blob of it, and its manifest. */
@@ -53,7 +55,10 @@ export function makeImage(options: TestImageOptions = {}): TestImage {
       ...platform,
       config: options.config ?? { Env: ['PATH=/bin'], Cmd: ['sh'] },
       rootfs: { type: 'layers', diff_ids: diffIds },
-      history: tars.map((_tar, at) => ({ created: '2024-01-01T00:00:00Z', created_by: `layer ${at}` })),
+      history: tars.map((_tar, at) => ({
+        created: '2024-01-01T00:00:00Z',
+        created_by: options.createdBy ?? `layer ${at}`,
+      })),
     }),
   );
   const layers = tars.map((tar) => gzipSync(tar));
