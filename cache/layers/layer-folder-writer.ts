@@ -2,8 +2,6 @@ import {
   chmodSync,
   closeSync,
   constants,
-  copyFileSync,
-  fchmodSync,
   ftruncateSync,
   linkSync,
   mkdirSync,
@@ -14,6 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { type BytePath, displayPath, hostPath } from '../../src/core/byte-path.ts';
+import { copyBytes } from '../../src/core/copy-bytes.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
 import type { FileEntry, FileTree } from '../../src/core/file-tree.ts';
 import { type DeviceNode, isRemoval, makeDeviceNode, REMOVAL } from '../../src/core/layer-marks.ts';
@@ -220,7 +219,7 @@ export class LayerFolderWriter {
     switch (file.type) {
       case 'file': {
         const content = hostPath(below.contentPath(from));
-        this.file(path, file, (descriptor) => copyToDescriptor(content, descriptor, file));
+        this.file(path, file, (descriptor) => copyBytes(content, descriptor));
         return;
       }
       case 'symlink':
@@ -281,13 +280,6 @@ export class LayerFolderWriter {
     for (const [name, child] of node.children) this.#removeNode(child, `${path}/${name}` as BytePath);
     rmdirSync(hostPath(this.#host(path)));
   }
-}
-
-/** Copies by the kernel, which shares the blocks where the filesystem can. */
-export function copyToDescriptor(from: string | Buffer, descriptor: number, file: FileEntry): void {
-  copyFileSync(from, `/proc/self/fd/${descriptor}`, constants.COPYFILE_FICLONE);
-  // The copy took the source's mode with it.
-  fchmodSync(descriptor, file.mode & 0o777);
 }
 
 /** Writes all of `bytes` at the descriptor's place. */

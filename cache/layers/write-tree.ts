@@ -1,13 +1,8 @@
 import { closeSync, readSync } from 'node:fs';
+import { copyBytes } from '../../src/core/copy-bytes.ts';
 import type { FileEntry } from '../../src/core/file-tree.ts';
 import { checkUnchanged, openHostFile } from './host-content.ts';
-import {
-  copyToDescriptor,
-  type LayerFolderOptions,
-  LayerFolderWriter,
-  type WrittenFolder,
-  writeAll,
-} from './layer-folder-writer.ts';
+import { type LayerFolderOptions, LayerFolderWriter, type WrittenFolder, writeAll } from './layer-folder-writer.ts';
 import type { TreeContent, TreeEntry } from './layer-store.ts';
 
 /** Files up to this size are read and written; for larger ones the kernel copies, or shares the blocks where the filesystem can. */
@@ -80,7 +75,7 @@ function copyContent(content: TreeContent | undefined, file: FileEntry, to: numb
   try {
     if (file.size > KERNEL_COPY_FLOOR) {
       // By descriptor: the file that was checked, wherever its path leads by now.
-      copyToDescriptor(`/proc/self/fd/${from}`, to, file);
+      copyBytes(`/proc/self/fd/${from}`, to);
     } else {
       for (let done = 0; done < file.size; ) {
         const read = readSync(from, small, 0, file.size - done, null);

@@ -1,7 +1,6 @@
 import {
   closeSync,
   constants,
-  copyFileSync,
   fchmodSync,
   futimesSync,
   linkSync,
@@ -16,6 +15,7 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { type BytePath, bytePathOf, hostPath } from '../core/byte-path.ts';
+import { copyBytes } from '../core/copy-bytes.ts';
 import { errnoOf } from '../core/errors.ts';
 import { syscalls } from '../core/syscalls.ts';
 import { isAbandoned, temporaryName } from './temporary-name.ts';
@@ -73,7 +73,7 @@ export class RootedFolder implements Disposable {
     this.#replace(name, (temporary) => {
       const descriptor = openSync(this.#place(temporary), CREATE, 0o600);
       try {
-        copyFileSync(`/proc/self/fd/${source}`, `/proc/self/fd/${descriptor}`, constants.COPYFILE_FICLONE);
+        copyBytes(`/proc/self/fd/${source}`, descriptor);
         this.#setXattrs(temporary, attributes.xattrs);
         fchmodSync(descriptor, attributes.mode);
         futimesSync(descriptor, attributes.mtime, attributes.mtime);
