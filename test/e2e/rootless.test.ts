@@ -1,3 +1,4 @@
+import { chmodSync, chownSync, statSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { findProgram } from '../../src/executor/oci-runtime.ts';
 import { containers, describeWhere, ordinaryUser, root } from '../rig/requirements.ts';
@@ -40,6 +41,25 @@ describeWhere('a build by an ordinary user', [root, containers, ordinaryUser], (
   it('gives the same image of every stage as a build by root', async () => {
     expect(await imageDigest('ordinary user', ['--target=build'])).toBe(await imageDigest('root', ['--target=build']));
   });
+
+  it.each(['root', 'ordinary user'] as const)(
+    'gives %s files that are theirs, whoever the context belongs to',
+    async (who) => {
+      using rig = openRig(who);
+      const context = rig.context({
+        Dockerfile: 'FROM scratch\nCOPY . /\n',
+        small: 's',
+        'd/large': 'l'.repeat(1_000_000),
+      });
+      // No subordinate id reaches them.
+      for (const name of ['small', 'd', 'd/large']) chownSync(`${context}/${name}`, 900_000, 900_001);
+      chmodSync(`${context}/d`, 0o755);
+      await rig.build(['-o', `type=local,dest=${rig.folder}/out`, context]);
+      const owners = ['', 'small', 'd', 'd/large'].map((name) => statSync(`${rig.folder}/out/${name}`));
+      const { uid, gid } = who === 'root' ? { uid: 0, gid: 0 } : statSync(rig.folder);
+      expect(owners.map((file) => [file.uid, file.gid])).toEqual(owners.map(() => [uid, gid]));
+    },
+  );
 });
 
 async function imageDigest(who: Who, args: readonly string[] = []): Promise<string> {

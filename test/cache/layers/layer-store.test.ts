@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openContentStore } from '../../../cache/content/file-content-store.ts';
@@ -151,13 +151,14 @@ describe.skipIf(!root)('a tree layer of files of this machine', () => {
     return { host, layer: rig.layers.addTree([{ path: path('/f'), change: { kind: 'present', file, content } }]) };
   };
 
-  it('is copied without a change, small files and large ones', async () => {
+  it('is copied without a change, small files and large ones, whoever they belonged to', async () => {
     for (const size of [10, 3_000_000]) {
-      const { layer } = hostLayer('f', 'x'.repeat(size));
+      const { host, layer } = hostLayer('f', 'x'.repeat(size));
+      chownSync(host, 1234, 5678);
       using mounted = await rig.layers.mount([layer], signal);
       expect(readFileSync(`${mounted.lowerDirs[0]}/f`, 'utf8')).toBe('x'.repeat(size));
       const stats = statSync(`${mounted.lowerDirs[0]}/f`);
-      expect([stats.mtimeMs, stats.mode & 0o7777]).toEqual([1000, 0o755]);
+      expect([stats.mtimeMs, stats.mode & 0o7777, stats.uid, stats.gid]).toEqual([1000, 0o755, 0, 0]);
     }
   });
 
