@@ -103,7 +103,8 @@ export class OciExecutor implements Executor, Disposable {
     try {
       await this.#runtime.run({ id: spec.id, folder, spec: bundle.config, cgroupFiles }, io, signal);
     } catch (error) {
-      throw signal.aborted ? error : withMemoryKill(error, spec, cgroup);
+      if (signal.aborted) throw error;
+      throw withNetworkLoss(withMemoryKill(error, spec, cgroup), await network?.problem());
     }
   }
 
@@ -197,6 +198,16 @@ function withMemoryKill(error: unknown, { args, resources }: ProcessSpec, cgroup
     `"${args.join(' ')}" used more than its memory limit of ${limit} MiB, and the kernel killed a process of it`,
     { exitCode: error.exitCode, hint: 'give it more: --resource memory=SIZE', cause: error },
   );
+}
+
+/** The error of a step that was without its network at its end, whatever it failed for. */
+function withNetworkLoss(error: unknown, problem: string | undefined): unknown {
+  if (!(error instanceof SlipwayError) || error.code !== 'SLIPWAY_RUN_FAILED' || problem === undefined) return error;
+  return new SlipwayError('SLIPWAY_NETWORK_LOST', `${error.message}, and its network was gone: ${problem}`, {
+    ...(error.exitCode === undefined ? {} : { exitCode: error.exitCode }),
+    hint: 'build again; slipway doctor says which program makes the networks of steps, and --network=host does without it',
+    cause: error,
+  });
 }
 
 /** Devices are the machine's own, mounted: that works in user namespaces too, where nobody makes any. */

@@ -8,11 +8,13 @@ import { findNetworkTool, type NetworkTool } from './network-tool.ts';
 export interface SandboxNetwork {
   /** A file that stands for the network namespace. */
   readonly namespace: string;
-  /** Gives it back. `reuse`: a later step may have it; not after one that could have changed it. */
+  /** Why it is connected no longer; undefined while it is. */
+  problem(): Promise<string | undefined>;
+  /** Gives it back. `reuse`: a later step may have it; not after one that could have changed it, and not one with a problem. */
   release(reuse: 'reuse' | 'discard'): void;
 }
 
-interface Sandbox {
+interface Sandbox extends Pick<SandboxNetwork, 'problem'> {
   readonly namespace: string;
   readonly resources: DisposableStack;
 }
@@ -41,8 +43,9 @@ export class SandboxNetworks implements Disposable {
   async take(progress: ProgressSink): Promise<SandboxNetwork | undefined> {
     if (this.#unavailable !== undefined) return undefined;
     try {
-      const sandbox = this.#idle.pop() ?? (await this.#make());
-      return { namespace: sandbox.namespace, release: (reuse) => this.#release(sandbox, reuse) };
+      const sandbox = (await this.#idleOne()) ?? (await this.#make());
+      const { namespace, problem } = sandbox;
+      return { namespace, problem, release: (reuse) => this.#release(sandbox, reuse) };
     } catch (error) {
       if (!(error instanceof Error) || error.message.startsWith('internal: ')) throw error;
       if (this.#unavailable === undefined)
@@ -63,10 +66,18 @@ export class SandboxNetworks implements Disposable {
     const { path: folder } = resources.use(this.#mounts.folder(`network${this.#count++}`));
     const namespace = `${folder}/namespace`;
     await makeNetworkNamespace(namespace);
-    resources.use(await connectNamespace(tool, { namespace, pidFile: `${folder}/pid` }));
+    const connection = resources.use(await connectNamespace(tool, { namespace, pidFile: `${folder}/pid` }));
     const kept = resources.move();
     this.#all.use(kept);
-    return { namespace, resources: kept };
+    return { namespace, problem: () => connection.problem(), resources: kept };
+  }
+
+  /** One that is still connected. */
+  async #idleOne(): Promise<Sandbox | undefined> {
+    const sandbox = this.#idle.pop();
+    if (sandbox === undefined || (await sandbox.problem()) === undefined) return sandbox;
+    this.#release(sandbox, 'discard');
+    return this.#idleOne();
   }
 
   #findTool(): NetworkTool {
