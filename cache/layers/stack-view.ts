@@ -17,6 +17,11 @@ export interface ViewSource {
 /** The layers that a folder of the view is made of, highest first. */
 type FolderSources = readonly ViewSource[];
 
+interface FoundFile {
+  readonly source: ViewSource;
+  readonly entry: FileEntry;
+}
+
 const ROOT: FileEntry = { type: 'dir', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 0 };
 
 /**
@@ -25,6 +30,8 @@ const ROOT: FileEntry = { type: 'dir', mode: 0o755, uid: 0, gid: 0, size: 0, mti
  */
 export class StackView implements FileTree {
   readonly #folders = new Map<string, FolderSources | undefined>();
+  /** Who asks what a file is often asks where its bytes lie next. */
+  #last: { readonly path: BytePath; readonly found: FoundFile | undefined } | undefined;
 
   /** `sources` highest first. */
   constructor(sources: readonly ViewSource[]) {
@@ -34,7 +41,9 @@ export class StackView implements FileTree {
 
   lstat(path: BytePath): FileEntry | undefined {
     if (path === '/') return ROOT;
-    return this.#find(path)?.entry;
+    const found = this.#find(path);
+    this.#last = { path, found };
+    return found?.entry;
   }
 
   readdir(path: BytePath): readonly BytePath[] {
@@ -51,12 +60,12 @@ export class StackView implements FileTree {
   }
 
   contentPath(path: BytePath): BytePath {
-    const found = this.#find(path);
+    const found = this.#last?.path === path ? this.#last.found : this.#find(path);
     if (found?.entry.type !== 'file') throw new Error(`internal: ${path} is no regular file of the view`);
     return found.source.contentPath(path);
   }
 
-  #find(path: BytePath): { readonly source: ViewSource; readonly entry: FileEntry } | undefined {
+  #find(path: BytePath): FoundFile | undefined {
     for (const source of this.#sourcesOf(parentOf(path)) ?? []) {
       const file = source.lstat(path);
       if (file === undefined) continue;
