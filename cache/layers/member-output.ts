@@ -8,7 +8,7 @@ import { contentKey, type MemberKey } from './member-keys.ts';
 import type { Member, MemberPlace, MemberTable } from './member-table.ts';
 
 /** Bytes of tar that may wait for the thread pool: enough that none of its threads waits for the tar. */
-const AHEAD_BYTES = 2 * MEMBER.floor * Math.max(4, availableParallelism());
+const AHEAD_BYTES = 1.5 * MEMBER.floor * Math.max(4, availableParallelism());
 
 /** Takes the members of a blob in their order and writes them in it, however many are being compressed at a time. */
 export interface MemberOutput {

@@ -319,8 +319,8 @@ describe('gzip in members', () => {
   const big = (changed?: number) =>
     Object.fromEntries(
       Array.from({ length: 2000 }, (_, index) => {
-        const words = Array.from({ length: 600 }, (_word, place) =>
-          Math.imul(index * 977 + place, 0x9e3779b1).toString(36),
+        const words = Array.from({ length: 1800 }, (_word, place) =>
+          Math.imul(index * 1801 + place, 0x9e3779b1).toString(36),
         );
         return [`/f${index}`, { text: `${words.join(' ')}${index === changed ? 'changed' : ''}` }];
       }),
