@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, renameSync, utimesSync } from 'node:fs';
+import { chmodSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, expect, inject, it } from 'vitest';
 import type { ImageManifest } from '../../src/core/descriptor.ts';
@@ -30,35 +30,82 @@ const FILES = {
 /** What must not make a difference. */
 interface Machine {
   readonly who: Who;
+  readonly isolation: 'oci' | 'native' | 'chroot';
   readonly folder: string;
   readonly umask: number;
   readonly touched: number;
   readonly env: Readonly<Record<string, string>>;
+  /** Whether the processes see one core only. */
+  readonly isOneCore: boolean;
+  /** By how much the machine's clock is ahead, for slipway. */
+  readonly daysAhead: number;
 }
 
+const FIRST: Machine = {
+  who: 'root',
+  isolation: 'oci',
+  folder: 'here',
+  umask: 0o022,
+  touched: EPOCH + 50,
+  env: { TZ: 'UTC', LANG: 'C', UV_THREADPOOL_SIZE: '4' },
+  isOneCore: false,
+  daysAhead: 0,
+};
 const MACHINES: readonly Machine[] = [
+  FIRST,
   {
     who: 'root',
-    folder: 'here',
-    umask: 0o022,
-    touched: EPOCH + 50,
-    env: { TZ: 'UTC', LANG: 'C', UV_THREADPOOL_SIZE: '4' },
-  },
-  {
-    who: 'root',
+    isolation: 'native',
     folder: 'a different folder',
     umask: 0o077,
     touched: EPOCH + 9_999,
     env: { TZ: 'Pacific/Kiritimati', LC_ALL: 'tr_TR.UTF-8', UV_THREADPOOL_SIZE: '1' },
+    isOneCore: true,
+    daysAhead: 400,
   },
   {
     who: 'ordinary user',
+    isolation: 'oci',
     folder: 'elsewhere',
     umask: 0o027,
     touched: EPOCH + 12_345,
     env: { TZ: 'America/St_Johns', LC_ALL: 'ja_JP.UTF-8', UV_THREADPOOL_SIZE: '13' },
+    isOneCore: false,
+    daysAhead: 0,
+  },
+  {
+    who: 'ordinary user',
+    isolation: 'native',
+    folder: 'x',
+    umask: 0o002,
+    touched: EPOCH + 1,
+    env: { TZ: 'Asia/Kathmandu', UV_THREADPOOL_SIZE: '8' },
+    isOneCore: true,
+    daysAhead: 10_000,
+  },
+  {
+    ...FIRST,
+    isolation: 'chroot',
+    folder: 'chroot',
+    umask: 0o007,
+    env: { UV_THREADPOOL_SIZE: '8' },
+    daysAhead: 3,
   },
 ];
+
+/** A module that sets the clock of a program of Node. */
+const CLOCK = `
+const ahead = Number(process.env.TEST_DAYS_AHEAD) * 86_400_000;
+const RealDate = Date;
+globalThis.Date = class extends RealDate {
+  constructor(...args) {
+    if (args.length === 0) super(RealDate.now() + ahead);
+    else super(...args);
+  }
+  static now() {
+    return RealDate.now() + ahead;
+  }
+};`;
 
 describeWhere('a build with SOURCE_DATE_EPOCH', [root, ordinaryUser, containers], () => {
   const rigs: SlipwayRig[] = [];
@@ -66,7 +113,8 @@ describeWhere('a build with SOURCE_DATE_EPOCH', [root, ordinaryUser, containers]
     for (const rig of rigs.splice(0)) rig[Symbol.dispose]();
   });
 
-  async function buildOn({ who, folder, umask, touched, env }: Machine, options: readonly string[]): Promise<Buffer> {
+  async function buildOn(machine: Machine, options: readonly string[]): Promise<Buffer> {
+    const { who, isolation, folder, umask, touched, isOneCore, daysAhead } = machine;
     const rig = openRig(who);
     rigs.push(rig);
     const made = rig.context(FILES);
@@ -77,15 +125,19 @@ describeWhere('a build with SOURCE_DATE_EPOCH', [root, ordinaryUser, containers]
     chmodSync(`${made}/sub`, 0o755);
     const context = `${rig.folder}/${folder}`;
     renameSync(made, context);
+    writeFileSync(`${rig.folder}/clock.cjs`, CLOCK);
+    const env = { ...machine.env, TEST_DAYS_AHEAD: `${daysAhead}`, NODE_OPTIONS: `--require=${rig.folder}/clock.cjs` };
+    const under = isOneCore ? { under: ['taskset', '--cpu-list', '0'] } : {};
     const before = process.umask(umask);
     try {
       const args = [
+        `--isolation=${isolation}`,
         '--build-arg',
         `SOURCE_DATE_EPOCH=${EPOCH}`,
         '-o',
         `type=oci,dest=${rig.folder}/image.tar${options.join('')}`,
       ];
-      await rig.build([...args, context], { env });
+      await rig.build([...args, context], { env, ...under });
     } finally {
       process.umask(before);
     }
@@ -104,9 +156,7 @@ describeWhere('a build with SOURCE_DATE_EPOCH', [root, ordinaryUser, containers]
   });
 
   it('leaves base layers alone, and makes nothing in new ones later than that time', async () => {
-    const [machine] = MACHINES;
-    if (machine === undefined) throw new Error('no machine');
-    await buildOn(machine, []);
+    await buildOn(FIRST, []);
     const layout = `${rigs[0]?.folder}/layout`;
     runTool('mkdir', layout);
     runTool('tar', '-xf', `${rigs[0]?.folder}/image.tar`, '-C', layout);
