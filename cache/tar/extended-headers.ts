@@ -82,6 +82,8 @@ export function applyExtended(header: TarHeader, extended: ExtendedHeaders, refu
     const text = value(key);
     return text === undefined ? otherwise : paxNatural(key, text, refuse);
   };
+  // GNU tar passes over so many bytes behind the link, others over none.
+  if (header.flag === '1' && natural('size', 0) !== 0) refuse("a hard link's extended header gives it bytes");
   const sparse = records === undefined ? undefined : paxSparseOf(records, extended.sparseNumbers, refuse);
   const xattrs = records === undefined ? undefined : xattrsOf(records);
   return {

@@ -155,6 +155,11 @@ describe('TarReader refuses', () => {
       /out of range/,
     ],
     ['a negative size in a record', Buffer.concat([paxHeader(['size=-5']), rawHeader({})]), /size is no number/],
+    [
+      'bytes behind a hard link, which only some readers pass over',
+      Buffer.concat([paxHeader(['size=3']), rawHeader({ flag: '1', target: 'a' }), padded('abc')]),
+      /hard link's extended header gives it bytes/,
+    ],
     ['a NUL in a path', Buffer.concat([paxHeader(['path=a\0b']), rawHeader({})]), /NUL/],
     [
       'a malformed record',
