@@ -8,18 +8,22 @@ import { checkUnchanged, openHostFile } from './layers/host-content.ts';
 const BUFFER_BYTES = 1024 * 1024;
 
 /**
- * Makes a function that gives the SHA-256 of a file's bytes, 64 hex digits. It reads the very file that was looked at: another one in its
- * place, or a growing one, is `SLIPWAY_CONTEXT_CHANGED`.
+ * Gives the SHA-256 of a file's bytes, 64 hex digits. It reads the very file that was looked at: another one in its place, or a growing
+ * one, is `SLIPWAY_CONTEXT_CHANGED`. `look` is given the open file first.
  */
-export function fileHasher(): (file: HostFile) => string {
+export type HashFile = (file: HostFile, look?: (descriptor: number) => void) => string;
+
+/** A function with a buffer of its own. */
+export function fileHasher(): HashFile {
   const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  return (file) => readAndHash(file, buffer);
+  return (file, look) => readAndHash(file, buffer, look);
 }
 
-function readAndHash({ path, size, state }: HostFile, buffer: Buffer): string {
+function readAndHash({ path, size, state }: HostFile, buffer: Buffer, look?: (descriptor: number) => void): string {
   const seen = { path, size, mtimeMs: state.mtimeMs, inode: state };
   const descriptor = openHostFile(seen);
   try {
+    look?.(descriptor);
     let count = readSync(descriptor, buffer, 0, buffer.length, null);
     if (count === size && count < buffer.length) return hash('sha256', buffer.subarray(0, count), 'hex');
     const running = createHash('sha256');

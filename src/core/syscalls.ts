@@ -25,6 +25,8 @@ export interface Syscalls {
   stamp(folder: number, name: BytePath, into: Stamps, index: number): void;
   /** Values by name; none for a filesystem without extended attributes. Links are not followed. */
   listXattrs(path: BytePath): Map<string, Buffer>;
+  /** The names of an open file's extended attributes; none likewise. */
+  xattrNames(descriptor: number): readonly string[];
   setXattr(path: BytePath, name: string, value: Uint8Array): void;
   removeXattr(path: BytePath, name: string): void;
   /** utimensat(2) with AT_SYMLINK_NOFOLLOW, nanosecond mtime and atime. */
@@ -72,6 +74,7 @@ function load(): Syscalls {
   const unshare = libc.func('int unshare(int)');
   const mknod = libc.func('int mknod(const uint8_t*, uint32_t, uint64_t)');
   const llistxattr = libc.func('long llistxattr(const uint8_t*, _Out_ uint8_t*, ulong)');
+  const flistxattr = libc.func('long flistxattr(int, _Out_ uint8_t*, ulong)');
   const lgetxattr = libc.func('long lgetxattr(const uint8_t*, const char*, _Out_ uint8_t*, ulong)');
   const lsetxattr = libc.func('int lsetxattr(const uint8_t*, const char*, const uint8_t*, ulong, int)');
   const lremovexattr = libc.func('int lremovexattr(const uint8_t*, const char*)');
@@ -90,6 +93,13 @@ function load(): Syscalls {
   };
   const names = Buffer.alloc(XATTR_LIMIT);
   const value = Buffer.alloc(XATTR_LIMIT);
+  const namesOf = (length: number, call: string, path: string) => {
+    if (length > 0) return names.toString('latin1', 0, length - 1).split('\0');
+    if (length === 0) return [];
+    const error = failure(call, path);
+    if (error.code === 'ENOTSUP' || error.code === 'EOPNOTSUPP') return [];
+    throw error;
+  };
   const times = Buffer.alloc(32);
   const stat = new Uint32Array(STATX_BYTES / Uint32Array.BYTES_PER_ELEMENT);
   const single = makeStamps(1);
@@ -127,19 +137,13 @@ function load(): Syscalls {
       stampOf(folder, name, name === '' ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW, into, index),
     listXattrs: (path) => {
       const found = new Map<string, Buffer>();
-      const length = llistxattr(terminated(path), names, XATTR_LIMIT) as number;
-      if (length < 0) {
-        const error = failure('llistxattr', path);
-        if (error.code === 'ENOTSUP' || error.code === 'EOPNOTSUPP') return found;
-        throw error;
-      }
-      if (length === 0) return found;
-      for (const name of names.toString('latin1', 0, length - 1).split('\0')) {
+      for (const name of namesOf(llistxattr(terminated(path), names, XATTR_LIMIT), 'llistxattr', path)) {
         const size = check(lgetxattr(terminated(path), name, value, XATTR_LIMIT), 'lgetxattr', path);
         found.set(name, Buffer.from(value.subarray(0, size)));
       }
       return found;
     },
+    xattrNames: (descriptor) => namesOf(flistxattr(descriptor, names, XATTR_LIMIT), 'flistxattr', `file ${descriptor}`),
     setXattr: (path, name, bytes) =>
       void check(lsetxattr(terminated(path), name, bytes, bytes.length, 0), 'lsetxattr', path),
     removeXattr: (path, name) => void check(lremovexattr(terminated(path), name), 'lremovexattr', path),
