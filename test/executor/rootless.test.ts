@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { defaultStoreRoot, isRootless } from '../../src/executor/rootless.ts';
-import { availableRungs, commandAs } from './rig/rungs.ts';
-
-const MODULE = JSON.stringify(new URL('../../src/executor/rootless.ts', import.meta.url).href);
+import { asUser, TEST_USER } from '../rig/users.ts';
+import { projectForUser } from './rig/project-copy.ts';
+import { availableRungs } from './rig/rungs.ts';
 
 /** A program that enters the namespace and then does `script`, where `rootless` is the module. */
 function startAs(
@@ -14,18 +14,19 @@ function startAs(
   script: string,
   env: NodeJS.ProcessEnv = {},
 ): ChildProcess & { stdout: NodeJS.ReadableStream } {
-  const program = `import * as rootless from ${MODULE};
+  const project = projectForUser();
+  const program = `import * as rootless from '${project.folder}/src/executor/rootless.ts';
     const result = await rootless.ensureUserNamespace().then(() => undefined, (error) => error);
     ${script}`;
   const node = [
-    process.execPath,
+    project.node,
     '--disable-warning=ExperimentalWarning',
     '--input-type=module',
     '-e',
     program,
     'own argument',
   ];
-  const [command = '', ...args] = commandAs(user, node);
+  const [command = '', ...args] = asUser(node, user);
   return spawn(command, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { PATH: process.env.PATH, HOME: '/home/x', ...env },
@@ -39,7 +40,7 @@ async function outputAs(user: string, script: string, env?: NodeJS.ProcessEnv): 
 const rootless = availableRungs().find((rung) => rung.rootless);
 
 describe.skipIf(rootless === undefined)('an ordinary user', () => {
-  const user = 'slipway-test';
+  const user = TEST_USER;
 
   test('is root in the same process, with the same arguments and all ids below 65536', async () => {
     const child = startAs(user, 'console.log(process.pid, process.getuid(), process.getgid(), process.argv.at(-1))');

@@ -1,9 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { availableRungs, BUSYBOX, commandAs, newFolder } from './rig/rungs.ts';
+import { availableRungs, BUSYBOX, newFolder, rigCommand } from './rig/rungs.ts';
 
-const PROGRAM = fileURLToPath(new URL('rig/terminal-shell.ts', import.meta.url));
 const SESSION = fileURLToPath(new URL('../rig/terminal-session.py', import.meta.url));
 
 describe.each(availableRungs())('$name', (rung) => {
@@ -18,10 +17,8 @@ describe.each(availableRungs())('$name', (rung) => {
       ['started-2\r', '\u0003'],
       ['in-the-shell>', 'exit 7\r'],
     ];
-    const node = [process.execPath, '--disable-warning=ExperimentalWarning', PROGRAM];
-    const shell = [...node, folder.path, rung.runtime, BUSYBOX ?? ''];
-    const [program = '', ...args] = rung.rootless ? commandAs('slipway-test', shell) : shell;
-    const { stdout, status } = spawnSync('python3', [SESSION, JSON.stringify(typed), program, ...args], {
+    const shell = rigCommand(rung, 'terminal-shell.ts', [folder.path, rung.runtime, BUSYBOX ?? '']);
+    const { stdout, status } = spawnSync('python3', [SESSION, JSON.stringify(typed), ...shell], {
       encoding: 'utf8',
       timeout: 80_000,
     });

@@ -17,7 +17,8 @@ export async function runStep(setting: RunnerSetting, step: StepRequest): Promis
     ...choiceOf(setting.runtime),
     env: process.env,
     stateDir: `${setting.folder}/state`,
-    scratchDir: `${setting.folder}/scratch`,
+    // As in the engine: of one process.
+    scratchDir: `${setting.folder}/scratch-${process.pid}`,
     xattrs: inUserNamespace() ? 'user' : 'trusted',
   });
   const layer = newFolder(setting.folder);
@@ -27,6 +28,12 @@ export async function runStep(setting: RunnerSetting, step: StepRequest): Promis
   const cancel = new AbortController();
   if (step.abortAfterMs !== undefined)
     setTimeout(() => cancel.abort(new Error('aborted by the test')), step.abortAfterMs);
+  const takeOutput = (data: Uint8Array) => {
+    stdout.push(Buffer.from(data));
+    const awaited = step.abortAfterOutput;
+    if (awaited !== undefined && Buffer.concat(stdout).includes(awaited))
+      cancel.abort(new Error('aborted by the test'));
+  };
   const start = performance.now();
   const error = await executor
     .run(
@@ -46,7 +53,7 @@ export async function runStep(setting: RunnerSetting, step: StepRequest): Promis
       },
       { lowerDirs: lowerDirs(setting, step), upperDir: `${layer}/upper`, workDir: `${layer}/work` },
       (step.mounts ?? []).map((mount) => containerMount(setting.folder, mount)),
-      { stdout: (data) => void stdout.push(Buffer.from(data)), stderr: (data) => void stderr.push(Buffer.from(data)) },
+      { stdout: (data) => takeOutput(data), stderr: (data) => void stderr.push(Buffer.from(data)) },
       { signal: cancel.signal, progress: silentProgress },
     )
     .then(() => undefined, errorOf);

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { findProgram } from '../../../src/executor/oci-runtime.ts';
+import { asUser, isRoot, prepareTestUser, TEST_USER } from '../../rig/users.ts';
+import { projectForUser } from './project-copy.ts';
 import type { StepRequest, StepResult } from './steps.ts';
 
 /** Somebody who runs steps with a runtime. */
@@ -14,43 +16,40 @@ export interface Rung {
   readonly rootless: boolean;
 }
 
-const USER = 'slipway-test';
-const RUNNER = fileURLToPath(new URL('step-runner.ts', import.meta.url));
 const PROJECT = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** A static busybox of this machine, for roots. */
 export const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox', '/bin/busybox.static'].find(isStatic);
 
-/** What this machine can test; what it cannot is printed with the reason. */
+/**
+ * Containers by every runtime, as root and as an ordinary user. What this machine cannot test is printed with the reason; under CI=true it is
+ * an error.
+ */
 export function availableRungs(): Rung[] {
   if (BUSYBOX === undefined)
     return skipped('all containers', 'there is no static busybox (apt-get install busybox-static)');
   return (['crun', 'runc', 'native'] as const).flatMap((runtime) => {
     if (runtime !== 'native' && findProgram(runtime, process.env) === undefined)
       return skipped(runtime, `${runtime} is not installed`);
-    return [
-      ...(isRoot()
-        ? [{ name: `${runtime} as root`, runtime, rootless: false }]
-        : skipped(`${runtime} as root`, 'not root')),
-      ...rootlessRung(runtime),
-    ];
+    return [...rootRung(runtime), ...rootlessRung(runtime)];
   });
+}
+
+/** Chroot isolation, which is for root alone. */
+export function chrootRung(): Rung[] {
+  return BUSYBOX === undefined ? skipped('chroot', 'there is no static busybox') : rootRung('chroot');
+}
+
+function rootRung(runtime: Rung['runtime']): Rung[] {
+  const name = `${runtime} as root`;
+  return isRoot() ? [{ name, runtime, rootless: false }] : skipped(name, 'not root');
 }
 
 function rootlessRung(runtime: Rung['runtime']): Rung[] {
   const name = `${runtime} as an ordinary user`;
-  if (findProgram('newuidmap', process.env) === undefined) return skipped(name, 'newuidmap is missing (uidmap)');
-  if (!isRoot()) return [{ name, runtime, rootless: true }];
-  if (spawnSync('id', [USER]).status !== 0) spawnSync('useradd', ['--create-home', '--shell', '/bin/sh', USER]);
-  if (!readFileSync('/etc/subuid', 'utf8').includes(`${USER}:`)) return skipped(name, `${USER} has no subordinate ids`);
-  const [look = '', ...words] = commandAs(USER, [
-    process.execPath,
-    '-e',
-    `require('fs').readdirSync(${JSON.stringify(PROJECT)})`,
-  ]);
-  const sees = spawnSync(look, words);
-  if (sees.status !== 0) return skipped(name, `the user ${USER} cannot read ${PROJECT}`);
-  return [{ name, runtime, rootless: true }];
+  const lack =
+    findProgram('newuidmap', process.env) === undefined ? 'newuidmap is missing (uidmap)' : prepareTestUser();
+  return lack === undefined ? [{ name, runtime, rootless: true }] : skipped(name, lack);
 }
 
 /** A running step runner; its steps run one after the other. */
@@ -63,15 +62,7 @@ export interface Runner extends AsyncDisposable {
 /** Starts a runner with a folder of its own, or with that of another. */
 export function startRunner(rung: Rung, shared?: string): Runner {
   const folder = shared === undefined ? newFolder(rung) : { path: shared, [Symbol.dispose]: () => {} };
-  const node = [
-    process.execPath,
-    '--disable-warning=ExperimentalWarning',
-    RUNNER,
-    folder.path,
-    rung.runtime,
-    BUSYBOX ?? '',
-  ];
-  const [program = '', ...args] = rung.rootless ? commandAs(USER, node) : node;
+  const [program = '', ...args] = rigCommand(rung, 'step-runner.ts', [folder.path, rung.runtime, BUSYBOX ?? '']);
   const env = { PATH: process.env.PATH, HOST_SECRET: 'canary-in-the-environment' };
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], env });
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -99,24 +90,23 @@ export function startRunner(rung: Rung, shared?: string): Runner {
   };
 }
 
+/** The command that starts a program of this folder, by whoever runs the steps. */
+export function rigCommand(rung: Rung, program: string, args: readonly string[]): readonly string[] {
+  const { folder, node } = rung.rootless ? projectForUser() : { folder: PROJECT, node: process.execPath };
+  const command = [node, '--disable-warning=ExperimentalWarning', `${folder}/test/executor/rig/${program}`, ...args];
+  return rung.rootless ? asUser(command) : command;
+}
+
 /** A folder that whoever runs the steps may write to. */
 export function newFolder(rung: Rung): Disposable & { readonly path: string } {
   const path = mkdtempSync(`${tmpdir()}/slipway-executor-`);
   chmodSync(path, 0o755);
-  if (rung.rootless && isRoot()) spawnSync('chown', [USER, path]);
+  if (rung.rootless && isRoot()) spawnSync('chown', [TEST_USER, path]);
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** The command as `user` runs it, where this process is root; else as it is. */
-export function commandAs(user: string, command: readonly string[]): readonly string[] {
-  return isRoot() ? ['setpriv', '--reuid', user, '--regid', user, '--init-groups', '--', ...command] : command;
-}
-
-function isRoot(): boolean {
-  return process.geteuid?.() === 0;
-}
-
 function skipped(what: string, why: string): [] {
+  if (process.env.CI === 'true') throw new Error(`${what} cannot be tested on this machine: ${why}`);
   console.warn(`SKIPPED: ${what}: ${why}`);
   return [];
 }

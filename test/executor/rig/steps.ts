@@ -57,6 +57,8 @@ export interface StepRequest {
   /** Empty layers between the busybox root and the files. */
   readonly emptyLayers?: number;
   readonly abortAfterMs?: number;
+  /** The step is aborted when it has written this to standard output. */
+  readonly abortAfterOutput?: string;
 }
 
 export interface RunnerSetting {
