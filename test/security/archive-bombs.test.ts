@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { crc32, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { archiveOf, item, paxHeader, rawHeader, TRAILER } from '../cache/tar/archives.ts';
+import { archiveOf, item, octal, paxHeader, rawHeader, TRAILER } from '../cache/tar/archives.ts';
 import { describeWhere, root } from '../rig/requirements.ts';
 import { WAYS } from './apply-archive.ts';
 import { type HostileRig, openHostileRig } from './hostile-rig.ts';
@@ -9,11 +9,33 @@ import { type HostileRig, openHostileRig } from './hostile-rig.ts';
 const MEGABYTE = 1024 * 1024;
 const BYTES = 512 * MEGABYTE;
 
+/** Base 256 where octal digits do not reach. */
+function sizeField(bytes: number): string | Buffer {
+  if (bytes < 8 ** 11) return octal(bytes);
+  const field = Buffer.alloc(12);
+  field.writeUIntBE(bytes, 6, 6);
+  field[0] = 0x80;
+  return field;
+}
+
 /** A tar of one file of zeros, packed: pieces of it are packed on their own, which every reader takes as one. */
-function bomb(pack: (bytes: Buffer) => Buffer): Buffer {
-  const header = rawHeader({ name: 'zeros', size: `${BYTES.toString(8).padStart(11, '0')}\0` });
+function bomb(pack: (bytes: Buffer) => Buffer, bytes = BYTES): Buffer {
+  const header = rawHeader({ name: 'zeros', size: sizeField(bytes) });
   const zeros = pack(Buffer.alloc(16 * MEGABYTE));
-  return Buffer.concat([pack(header), ...Array.from({ length: BYTES / (16 * MEGABYTE) }, () => zeros), pack(TRAILER)]);
+  return Buffer.concat([pack(header), ...Array.from({ length: bytes / (16 * MEGABYTE) }, () => zeros), pack(TRAILER)]);
+}
+
+/** A frame of zstd that asks for a window of 2 GiB (RFC 8878, section 3.1.1.1.2), with one block of nothing. */
+const GREEDY_ZSTD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, (31 - 10) << 3, 1, 0, 0]);
+
+/** A file of xz that asks for a dictionary of 4 GiB (The .xz File Format, sections 3.1 and 5.3.1), otherwise as xz makes it. */
+function greedyXz(): Buffer {
+  const xz = packedWith('xz')(archiveOf([item({ path: 'file' }, 'text')]));
+  const header = { start: 12, length: (xz.readUInt8(12) + 1) * 4 };
+  const sum = header.start + header.length - 4;
+  xz[header.start + 4] = 40;
+  xz.writeUInt32LE(crc32(xz.subarray(header.start, sum)), sum);
+  return xz;
 }
 
 /** A frame of anything that is not zero, so that no hole saves the disk. */
@@ -55,6 +77,24 @@ describeWhere('an archive that becomes far larger than it is', [root], () => {
     expect(usedBytes() - before).toBeLessThan(300 * MEGABYTE);
   });
 
+  it.each([
+    ['zstd that asks for a window of 2 GiB', GREEDY_ZSTD],
+    ['xz that asks for a dictionary of 4 GiB', greedyXz()],
+  ])('is not unpacked by %s, which gets none of it', async (_name, archive) => {
+    const before = process.memoryUsage().rss;
+    const added = await rig.apply(archive, 'ADD source');
+    // What cannot be unpacked from its start on is a file like any other.
+    expect(added.files).toEqual(['-644 archive']);
+    expect(process.memoryUsage().rss - before).toBeLessThan(300 * MEGABYTE);
+  });
+
+  it('is not unpacked more than once', async () => {
+    const archive = archiveOf([item({ path: 'file' }, 'text')]);
+    expect((await rig.apply(gzipSync(gzipSync(archive)), 'ADD source')).files).toEqual(['-644 archive']);
+    const inner = archiveOf([item({ path: 'inner.tar.gz' }, gzipSync(archive).toString('latin1'))]);
+    expect((await rig.apply(gzipSync(inner), 'ADD source')).files).toEqual(['-644 inner.tar.gz']);
+  });
+
   it('is stopped as a base layer', async () => {
     const outcome = await rig.apply(
       Buffer.concat([rawHeader({ name: 'z', size: '04000000000\0' }), Buffer.alloc(BYTES)]),
@@ -93,6 +133,24 @@ describeWhere('an archive that becomes far larger than it is', [root], () => {
     } finally {
       process.env.SLIPWAY_EXPANSION_LIMIT = '0.1';
     }
+  });
+});
+
+describeWhere('an archive of 10 GiB of zeros in 10 MB', [root, heavy], () => {
+  let rig: HostileRig;
+  beforeAll(async () => {
+    rig = await openHostileRig();
+  });
+  afterAll(() => rig[Symbol.asyncDispose]());
+
+  it.each(['ADD source', 'base layer'] as const)('is stopped by the limit that holds unless another is set (%s)', async (way) => {
+    const archive = bomb(gzipSync, 10 * 1024 * MEGABYTE);
+    expect(archive.length).toBeLessThan(12 * MEGABYTE);
+    const before = process.memoryUsage().rss;
+    // The layer is packed once more, by which a megabyte becomes a kilobyte.
+    const { refused } = await rig.apply(way === 'base layer' ? gunzipOnce(archive) : archive, way);
+    expect(refused).toBe('SLIPWAY_ARCHIVE_TOO_LARGE');
+    expect(process.memoryUsage().rss - before).toBeLessThan(300 * MEGABYTE);
   });
 });
 

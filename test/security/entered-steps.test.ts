@@ -1,4 +1,3 @@
-// Threat D6-9 (CVE-2024-23653): what starts a process to look into a failed step is no way around --allow.
 import { expect, it } from 'vitest';
 import { enterStep } from '../../solver/ops/exec/enter-step.ts';
 import type { Executor } from '../../src/core/executor.ts';
@@ -41,12 +40,12 @@ it.each<[string, object, string[]]>([
   ['an insecure step', { security: 'insecure' }, ['security.insecure']],
   ['a step on the network of the host', { network: 'host' }, ['network.host']],
   ['a step with a device', { devices: ['vendor.com/gpu=0'] }, ['device=vendor.com/gpu=0']],
-])('%s is entered only by who allows it, as it was run', async (_what, process, allowed) => {
+])('CVE-2024-23653: %s is entered only by who allows it, as it was run', async (_what, process, allowed) => {
   await expect(enter(process, [])).rejects.toMatchObject({ code: 'SLIPWAY_ENTITLEMENT_MISSING' });
   expect(await enter(process, allowed)).toHaveLength(1);
 });
 
-it('a step whose record was forged with an unknown mode is not entered at all', async () => {
+it('GHSA-7236-3392-c5c6: a step whose record was forged with an unknown mode is not entered at all', async () => {
   await expect(enter({ security: 'none' }, ['security.insecure'])).rejects.toThrow('unknown mode "none"');
   await expect(enter({ network: '__proto__' }, ['network.host'])).rejects.toThrow('unknown mode');
   expect(await enter({}, [])).toEqual(['/bin/sh none sandbox']);

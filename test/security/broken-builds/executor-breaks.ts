@@ -249,13 +249,13 @@ export const EXECUTOR_BREAKS: readonly BrokenBuild[] = [
   },
   {
     threat: 'CVE-2021-3602',
-    breaks: 'steps see the processes of slipway, which have its environment',
+    breaks: 'a step gets the builder’s environment',
     patches: [
-      { file: 'src/executor/oci-spec.ts', search: "['pid', 'mount', 'uts',", replace: "['mount', 'uts'," },
       {
-        file: 'src/executor/container-process.ts',
-        search: "env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...env }",
-        replace: 'env: process.env',
+        file: 'src/executor/oci-spec.ts',
+        search: '      env: environment(spec.env, setting.user),',
+        replace:
+          '      env: [...environment(spec.env, setting.user), ...Object.entries(process.env).map((pair) => pair.join("="))],',
       },
     ],
     file: 'security/hostile-roots.test.ts',
@@ -334,7 +334,7 @@ export const EXECUTOR_BREAKS: readonly BrokenBuild[] = [
       },
     ],
     file: 'security/hostile-kernel-files.test.ts',
-    tests: 'native as root CVE-2025-31133',
+    tests: 'native as an ordinary user CVE-2025-31133: a cache',
   },
   {
     threat: 'CVE-2025-52881',
