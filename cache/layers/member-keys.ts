@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { TarEntry } from '../tar/tar-entry.ts';
 import { TAR_FORM } from '../tar/tar-writer.ts';
+import { MEMBER_FORM } from './compress-members.ts';
 import type { MemberCompression } from './compression.ts';
 import type { LayerItem } from './layer-items.ts';
 
@@ -35,7 +36,7 @@ function entryText({ path, type, mode, uid, gid, size, mtime, target, device, xa
 /** Another version of the library may compress the same bytes to others. */
 function compressorName({ type, level }: MemberCompression): string {
   const version = type === 'gzip' ? process.versions.zlib : process.versions.zstd;
-  return `${type} ${level} ${version}`;
+  return `${MEMBER_FORM} ${type} ${level} ${version}`;
 }
 
 function keyOf(text: string): MemberKey {

@@ -199,6 +199,15 @@ describe('a blob', () => {
     expect(new Set(outputs).size).toBe(1);
   });
 
+  it('of words in no order is smaller than one gzip stream, and of a level that was asked for as that level makes it', async () => {
+    const entries = digestedFiles(FILES);
+    const [usual, six] = [await blobOf(entries), await blobOf(entries, { type: 'gzip', level: 6 })];
+    const stream = gzipSync(gunzipSync(readFileSync(usual.path)), { level: 6 }).length;
+    expect(statSync(usual.path).size).toBeLessThan(stream);
+    expect(statSync(six.path).size).toBeGreaterThan(stream);
+    expect(six.diffId).toBe(usual.diffId);
+  });
+
   it('of real files is no more than 3 % larger than one gzip stream of the same tar', async () => {
     const sources = `${import.meta.dirname}/../../../node_modules`;
     for (const folder of ['vitest/dist', 'commander', '@types/node']) {
