@@ -8,12 +8,13 @@
  * test run: it takes minutes.
  */
 import type { BrokenBuild } from './broken-build.ts';
-import { EXECUTOR_BREAKS } from './executor-breaks.ts';
 import { INPUT_BREAKS } from './input-breaks.ts';
+import { MOUNT_BREAKS } from './mount-breaks.ts';
 import { copyProject, type ProjectCopy, type TestOutcome } from './project-copy.ts';
+import { RIGHTS_BREAKS } from './rights-breaks.ts';
 
 const wanted = process.argv.slice(2).map((text) => new RegExp(text, 'i'));
-const builds = [...EXECUTOR_BREAKS, ...INPUT_BREAKS].filter(
+const builds = [...MOUNT_BREAKS, ...RIGHTS_BREAKS, ...INPUT_BREAKS].filter(
   ({ threat, breaks }) => wanted.length === 0 || wanted.some((pattern) => pattern.test(`${threat} ${breaks}`)),
 );
 
