@@ -92,7 +92,7 @@ export interface HostileImage {
   readonly blobs: ReadonlyMap<Digest, Buffer>;
 }
 
-/** An image with this layer on top of a harmless one. */
+/** An image with this layer on top of a harmless one; one that is packed with gzip stays as it is, without its right diffID. */
 export function hostileImage(hostile: Buffer): HostileImage {
   const harmless = archiveOf([
     item({ path: 'lower', type: 'dir', mode: 0o755 }),
@@ -105,7 +105,8 @@ export function hostileImage(hostile: Buffer): HostileImage {
     blobs.set(digest, bytes);
     return { mediaType, digest, size: bytes.length };
   };
-  const layers = tars.map((tar) => put(gzipSync(tar, { level: 1 }), MEDIA.ociLayerGzip));
+  const isPacked = (tar: Buffer) => tar[0] === 0x1f && tar[1] === 0x8b;
+  const layers = tars.map((tar) => put(isPacked(tar) ? tar : gzipSync(tar, { level: 1 }), MEDIA.ociLayerGzip));
   const diffIds = tars.map((tar) => digestOf(tar));
   const document = { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: diffIds } };
   const config = put(Buffer.from(JSON.stringify(document)), MEDIA.ociConfig);
