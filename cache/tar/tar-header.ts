@@ -15,6 +15,9 @@ export interface TarHeader {
   readonly mtime: number;
 }
 
+/** What GNU tar has in the place of the prefix, where it keeps more times: the first of them, as it writes it. Some readers take anything for a prefix. */
+const ACCESS_TIME = /^[0-7]{11}( |$)/;
+
 /** Says what is wrong with a header; never returns. */
 export type Refuse = (problem: string) => never;
 
@@ -31,9 +34,11 @@ export function parseTarHeader(bytes: Buffer, offset: number, refuse: Refuse): T
   if (checksum !== checksumOf(bytes, offset) && checksum !== checksumOf(bytes, offset, 'signed'))
     refuse('the header checksum is wrong');
   const dialect = dialectOf(bytes, offset);
-  const written = dialect === 'gnu' ? '' : textAt(bytes, offset, 'prefix');
+  const written = textAt(bytes, offset, 'prefix');
   if (dialect === 'v7' && written !== '')
     refuse('a header of no known format has something where others have a prefix');
+  if (dialect === 'gnu' && written !== '' && !ACCESS_TIME.test(written))
+    refuse('a header of GNU tar has something that is no time where others have a prefix');
   const prefix = dialect === 'posix' ? written : '';
   const name = textAt(bytes, offset, 'name');
   return {
