@@ -58,11 +58,12 @@ await build({
     },
   ],
 });
-// The first processes of a step that slipway starts itself, for each RUN: by themselves, and only what they need.
+// The first processes of a step that slipway starts itself, for each RUN, and threads: by themselves, and only what they need.
 await build({
   ...common,
   entryPoints: {
     init: 'src/executor/native/init.ts',
+    'hash-worker': 'cache/hash-worker.ts',
     'chroot-init': 'src/executor/chroot/init.ts',
     'chroot-supervisor': 'src/executor/chroot/supervisor.ts',
   },

@@ -28,11 +28,11 @@ export interface RememberedFiles {
   readonly folders: FolderDigests;
 }
 
-/** A digester that does not read again what is remembered. It works on this thread, in slices. */
+/** A digester that does not read again what is remembered. It works on this thread, in slices; much that is new is read by several. */
 export function createContentDigester({ files, folders }: RememberedFiles): ContentDigester {
   const hashFile = fileHasher();
   const digestEntry = entryDigester(files, hashFile);
-  const services = { folders, digestEntry, digestState: stateDigester(hashFile), listings: new WeakMap() };
+  const services = { folders, digestEntry, digestState: stateDigester(hashFile), recalled: new WeakMap() };
   return async (tree, selection, signal) => {
     const digester = new FolderDigester(tree, selection.exclude, { ...services, signal });
     const roots: DigestedRoot[] = [];
@@ -70,6 +70,7 @@ async function digestRoot({ path, name }: Required<SelectedRoot>, services: Root
   const isExcluded = exclude?.(path, entry) ?? false;
   const digest = isExcluded ? '' : digestEntry(tree, path, entry);
   if (entry.type !== 'dir') return { name, entry, isExcluded, digest };
+  await digester.readAhead(path);
   return { name, entry, isExcluded, digest, folder: await digester.digest(path) };
 }
 

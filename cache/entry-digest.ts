@@ -1,10 +1,9 @@
 import type { BytePath } from '../src/core/byte-path.ts';
 import type { FileEntry, FileTree } from '../src/core/file-tree.ts';
 import { hostStatReader } from '../src/core/host-stat-reader.ts';
-import { syscalls } from '../src/core/syscalls.ts';
 import type { FileDigests, FileFacts } from './file-digests.ts';
+import { hasLayerXattrs } from './hash-batch.ts';
 import { changed, type HashFile } from './hash-file.ts';
-import { isLayerXattr } from './layers/overlay-format.ts';
 
 /** Gives the digest of a file's bytes, 64 hex digits; an empty text for what has none. `path` is where the tree has the entry. */
 export type DigestEntry = (tree: FileTree, path: BytePath, entry: FileEntry) => string;
@@ -37,9 +36,8 @@ export function stateDigester(hashFile: HashFile): DigestEntry {
   return (tree, path, entry) => {
     const { type, size, host: state } = entry;
     if (state === undefined || (type !== 'file' && type !== 'dir')) return '';
-    // Asking the open file for its extended attributes takes a fifth of the time that asking its path does.
     const look = (descriptor: number) => {
-      if (!syscalls().xattrNames(descriptor).some(isLayerXattr)) state.isPlain = true;
+      if (!hasLayerXattrs(descriptor)) state.isPlain = true;
     };
     if (type === 'file') state.digest ??= hashFile({ path: tree.contentPath(path), size, state }, look);
     if (!state.isPlain && (entry.xattrs?.size ?? 0) === 0) state.isPlain = true;

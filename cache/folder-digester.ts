@@ -2,11 +2,12 @@ import { createHash, hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { BytePath } from '../src/core/byte-path.ts';
 import type { FileEntry, FileTree } from '../src/core/file-tree.ts';
-import type { FolderState } from '../src/core/folder-state.ts';
+import { type FolderState, isDigestKnown } from '../src/core/folder-state.ts';
 import { typeAt } from '../src/core/host-stamp.ts';
 import type { ContentSelection } from './content-selection.ts';
 import type { DigestEntry } from './entry-digest.ts';
 import { type FolderDigests, type RememberedFolder, recall } from './folder-digests.ts';
+import { hashInThreads, threadsPay, type UnknownFiles } from './hash-in-threads.ts';
 
 /** What the selected files in a folder of a tree come to. */
 export interface DigestedFolder {
@@ -37,8 +38,16 @@ export interface DigestServices {
   readonly digestEntry: DigestEntry;
   /** Of trees that are. */
   readonly digestState: DigestEntry;
-  /** Listings that were digested already, as they are without exclusions. */
-  readonly listings: WeakMap<FolderState, string>;
+  /** Folders of this machine that were looked at already. */
+  readonly recalled: WeakMap<FolderState, RecalledFolder>;
+}
+
+/** A folder of this machine, and what is remembered of it. */
+export interface RecalledFolder {
+  readonly state: FolderState;
+  /** Digest of all files in it, or empty where that is not known; undefined where one of them is not what it was. */
+  readonly listing: string | undefined;
+  readonly mark: string | undefined;
 }
 
 /** Longest time that the event loop is held, in milliseconds. */
@@ -83,32 +92,69 @@ export class FolderDigester {
     return { path, whole, folders, ...listed };
   }
 
+  /** Reads what has to be read below a folder by several threads, where that is much. */
+  async readAhead(path: BytePath): Promise<void> {
+    const unknown: UnknownFiles[] = [];
+    const folders = [path];
+    for (const folder of folders) {
+      if (performance.now() > this.#sliceEnd) await this.#pause();
+      const state = this.#recall(folder)?.state;
+      if (state === undefined) return;
+      const positions: number[] = [];
+      for (const [index, name] of state.names.entries()) {
+        const type = typeAt(state.stamps, index);
+        if (type === 'dir') folders.push(join(folder, name));
+        else if (type === 'file' && !isDigestKnown(state, index) && this.#isSelected(join(folder, name)))
+          positions.push(index);
+      }
+      if (positions.length > 0) unknown.push({ folder: this.#tree.contentPath(folder), state, positions });
+    }
+    if (threadsPay(unknown)) await hashInThreads(unknown, this.#signal);
+  }
+
+  #isSelected(path: BytePath): boolean {
+    if (this.#exclude === undefined) return true;
+    const entry = this.#tree.lstat(path);
+    return entry !== undefined && !this.#exclude(path, entry);
+  }
+
   async #list(path: BytePath): Promise<Listed> {
-    const { folders, digestEntry, listings } = this.#services;
+    const { folders, digestEntry, digestState, recalled } = this.#services;
+    const found = this.#recall(path);
+    if (found === undefined) return this.#digestFiles(path, this.#tree.readdir(path), digestEntry);
+    const { state, listing = '', mark } = found;
+    const isUnchanged = listing !== '' && this.#exclude === undefined;
+    const listed = isUnchanged
+      ? this.#unchanged(path, state, listing)
+      : await this.#digestFiles(path, state.names, digestState);
+    const now = this.#exclude === undefined ? listed.listing : listing;
+    if (now !== found.listing || state.mark !== mark) folders.set(this.#tree.contentPath(path), state, now);
+    recalled.set(state, { state, listing: now, mark: state.mark });
+    return listed;
+  }
+
+  /** A folder of this machine, with what is remembered of its files filled in. */
+  #recall(path: BytePath): RecalledFolder | undefined {
+    const { folders, recalled } = this.#services;
     let remembered: RememberedFolder | undefined;
     const state = this.#tree.folderState?.(path, () => {
       remembered = folders.get(this.#tree.contentPath(path));
       return remembered;
     });
-    if (state === undefined) return this.#digestFiles(path, this.#tree.readdir(path), digestEntry);
-    const digested = listings.get(state);
-    if (digested !== undefined) return this.#ofState(path, state, digested);
+    const known = state === undefined ? undefined : recalled.get(state);
+    if (state === undefined || known !== undefined) return known;
     remembered ??= folders.get(this.#tree.contentPath(path));
     const listing = remembered === undefined ? undefined : recall(remembered, state);
-    const listed = await this.#ofState(path, state, listing ?? '');
-    const now = this.#exclude === undefined ? listed.listing : (listing ?? '');
-    if (now !== listing || state.mark !== remembered?.mark) folders.set(this.#tree.contentPath(path), state, now);
-    if (now !== '') listings.set(state, now);
-    return listed;
+    const found = { state, listing, mark: remembered?.mark };
+    recalled.set(state, found);
+    return found;
   }
 
-  /** A folder of this machine, of which the digest of all files is `listing`, or empty where it is not known. */
-  async #ofState(path: BytePath, state: FolderState, listing: string): Promise<Listed> {
-    const { digestState } = this.#services;
-    if (listing === '' || this.#exclude !== undefined) return this.#digestFiles(path, state.names, digestState);
-    const { names } = state;
-    const subfolders = names.filter((_name, index) => typeAt(state.stamps, index) === 'dir');
-    return { listing, subfolders, count: names.length, files: () => this.#filesOf(path, names, digestState) };
+  #unchanged(path: BytePath, state: FolderState, listing: string): Listed {
+    const { names, stamps } = state;
+    const subfolders = names.filter((_name, index) => typeAt(stamps, index) === 'dir');
+    const files = () => this.#filesOf(path, names, this.#services.digestState);
+    return { listing, subfolders, count: names.length, files };
   }
 
   async #digestFiles(path: BytePath, names: readonly BytePath[], digestOf: DigestEntry): Promise<Listed> {

@@ -3,6 +3,7 @@ import {
   DIGEST_BYTES,
   type FileFacts,
   type FolderState,
+  isDigestKnown,
   type KnownListing,
   RACY_WINDOW,
 } from '../src/core/folder-state.ts';
@@ -113,9 +114,9 @@ function isYoung({ stamps, seenAt }: FolderState, index: number): boolean {
   return ctimeAt(stamps, index) > seenAt - RACY_WINDOW;
 }
 
-/** A file of which nobody asked the digest. Six bytes of a SHA-256 are never all zero. */
-function isUnknown({ stamps, digests }: FolderState, index: number): boolean {
-  return typeAt(stamps, index) === 'file' && digests.readUIntLE(index * DIGEST_BYTES, 6) === 0;
+/** A file of which nobody asked the digest. */
+function isUnknown(state: FolderState, index: number): boolean {
+  return typeAt(state.stamps, index) === 'file' && !isDigestKnown(state, index);
 }
 
 interface Row extends RememberedFolder {

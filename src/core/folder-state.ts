@@ -41,6 +41,11 @@ export function digestAt({ digests }: Pick<FileFacts, 'digests'>, index: number)
   return hex === UNKNOWN ? undefined : hex;
 }
 
+/** Whether the digest of a file's bytes is known. Six bytes of a SHA-256 are never all zero. */
+export function isDigestKnown({ digests }: Pick<FileFacts, 'digests'>, index: number): boolean {
+  return digests.readUIntLE(index * DIGEST_BYTES, 6) !== 0;
+}
+
 /** Notes the digest of a file's bytes, 64 hex digits. */
 export function setDigest({ digests }: Pick<FileFacts, 'digests'>, index: number, digest: string): void {
   digests.write(digest, index * DIGEST_BYTES, DIGEST_BYTES, 'hex');

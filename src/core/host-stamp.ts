@@ -68,6 +68,12 @@ export function inodeAt(stamps: Stamps, index: number): number {
   return (stamps[at + 1] ?? 0) * 2 ** 32 + (stamps[at] ?? 0);
 }
 
+/** The size as the filesystem has it. */
+export function sizeAt(stamps: Stamps, index: number): number {
+  const at = index * STAMP_WORDS + STAMP.size;
+  return (stamps[at + 1] ?? 0) * 2 ** 32 + (stamps[at] ?? 0);
+}
+
 /** `mtimeMs` of `HostState`. */
 export function mtimeAt(stamps: Stamps, index: number): number {
   const at = index * STAMP_WORDS;
@@ -92,7 +98,7 @@ export function statAt(stamps: Stamps, index: number): HostStat {
     mode: mode & 0o7777,
     uid: word(STAMP.uid),
     gid: word(STAMP.gid),
-    size: word(STAMP.size + 1) * 2 ** 32 + word(STAMP.size),
+    size: sizeAt(stamps, index),
     mtime: secondsAt(stamps, at + STAMP.mtime),
     mtimeMs: mtimeAt(stamps, index),
     ctimeMs: ctimeAt(stamps, index),
