@@ -14,6 +14,7 @@ import {
 import { type Digest, digestOf, hexOf, isDigest } from '../../src/core/digest.ts';
 import { errnoOf, SlipwayError } from '../../src/core/errors.ts';
 import type { Store } from '../store.ts';
+import { BackgroundFile } from './background-file.ts';
 import type { BlobWriter, ContentStore } from './content-store.ts';
 
 /** What `read` takes where the caller names no limit: manifests and configs are far smaller. */
@@ -81,6 +82,7 @@ interface CheckedWriter extends BlobWriter {
 function openWriter(temporary: string, pathOf: (digest: Digest) => string): CheckedWriter {
   const running = createHash('sha256');
   let file: number | undefined = openSync(temporary, 'wx', 0o600);
+  const background = new BackgroundFile(file);
   let size = 0;
   const close = () => {
     if (file !== undefined) closeSync(file);
@@ -93,6 +95,12 @@ function openWriter(temporary: string, pathOf: (digest: Digest) => string): Chec
       for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
       size += bytes.length;
     },
+    append(bytes) {
+      running.update(bytes);
+      size += bytes.length;
+      return background.append(bytes);
+    },
+    flush: () => background.flush(),
     commit(expected) {
       const written = { digest: `sha256:${running.digest('hex')}` as Digest, size };
       if (expected !== undefined && (expected.digest !== written.digest || expected.size !== size))

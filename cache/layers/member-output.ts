@@ -92,7 +92,7 @@ export function memberOutput(writer: BlobWriter, { table, compression, onTar }: 
     const { key, tar, compressed } = await next.bytes;
     pendingBytes -= next.tarBytes;
     onTar(tar);
-    writer.write(compressed);
+    await writer.append(compressed);
     const checksum = key === undefined ? 0 : crc32(compressed);
     members.push({ key, place, size: compressed.length, tarBytes: tar.length, checksum });
     place += compressed.length;
@@ -111,7 +111,8 @@ export function memberOutput(writer: BlobWriter, { table, compression, onTar }: 
     },
     async finish() {
       while (pending.length > 0) await writeNext();
+      await writer.flush();
     },
-    settle: async () => void (await Promise.allSettled(pending.map(({ bytes }) => bytes))),
+    settle: async () => void (await Promise.allSettled([writer.flush(), ...pending.map(({ bytes }) => bytes)])),
   };
 }
