@@ -68,6 +68,11 @@ describe('type=local', () => {
     expect(readdirSync(at('out/bin'))).toEqual(['tool', 'tool2']);
   });
 
+  it('writes a file whose name would mean a removed one in an image, as docker does', async () => {
+    await rig.run(LOCAL, [resultOf(rig, [{ '/.wh.x': { text: 'no whiteout' }, '/x': { text: 'x' } }])]);
+    expect(readdirSync(at('out')).sort()).toEqual(['.wh.x', 'x']);
+  });
+
   it('keeps what else is in the folder', async () => {
     mkdirSync(at('out/etc'), { recursive: true });
     writeFileSync(at('out/etc/mine'), 'mine');
