@@ -213,7 +213,7 @@ function withNetworkLoss(error: unknown, problem: string | undefined): unknown {
 /** Devices are the machine's own, mounted: that works in user namespaces too, where nobody makes any. */
 function deviceMounts({ deviceNodes, mounts }: ContainerEdits): WantedMount[] {
   const files = mounts.map(({ hostPath, containerPath, options }) => ({ hostPath, path: containerPath, options }));
-  return [...files, ...deviceNodes.map((node) => ({ ...node, options: ['nosuid', 'noexec'] }))].map(
+  return [...files, ...deviceNodes.map((node) => ({ ...node, options: ['nosuid', 'noexec', 'ro'] }))].map(
     ({ hostPath, path, options }) => ({
       target: path,
       kind: statSync(hostPath).isDirectory() ? 'dir' : 'file',

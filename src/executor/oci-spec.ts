@@ -154,7 +154,8 @@ export function kernelMounts(
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: hardened },
     // Without a cgroup of its own nothing but `nodev` keeps a step from opening the nodes that it makes. Those that it should have come
-    // from the host; in a user namespace the runtimes take them from there themselves.
+    // from the host, read-only: they can be written to all the same, but their owners and modes are the machine's. In a user namespace, whose
+    // root owns none of them, the runtimes take them from there themselves.
     {
       destination: '/dev',
       type: 'tmpfs',
@@ -163,7 +164,7 @@ export function kernelMounts(
     },
     ...(insecure || userNamespace
       ? []
-      : DEVICES.map((path) => ({ destination: path, type: 'none', source: path, options: ['bind'] }))),
+      : DEVICES.map((path) => ({ destination: path, type: 'none', source: path, options: ['bind', 'ro'] }))),
     {
       destination: '/dev/pts',
       type: 'devpts',

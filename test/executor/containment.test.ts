@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { chmodSync, chownSync, readdirSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cgroups, mountsBelow, newMarker, processesWith, until } from './rig/machine-traces.ts';
 import { availableRungs, type Runner, startRunner } from './rig/rungs.ts';
@@ -44,6 +44,27 @@ describe.each(availableRungs())('$name', (rung) => {
     expect(stdout).toBe(
       'buildkitsandbox\n127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n10.1.2.3\tdb\n0022\nresolv\n65536\n',
     );
+  });
+
+  test("the machine's devices are written to and read, but their owners and modes are the machine's", async () => {
+    const devices = ['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom', '/dev/tty'];
+    const state = () =>
+      devices.map((path) => {
+        const { mode, uid, gid } = statSync(path);
+        return { path, mode, uid, gid };
+      });
+    const before = state();
+    const result = await run(
+      shell(`chmod 4 ${devices.join(' ')} 2>/dev/null; chown 33:33 ${devices.join(' ')} 2>/dev/null
+        echo gone >/dev/null; head -c 2 /dev/zero | wc -c; head -c 3 /dev/urandom | wc -c; echo x 2>&1 >/dev/full | grep -c .`),
+    );
+    const after = state();
+    for (const { path, mode, uid, gid } of before) {
+      chmodSync(path, mode & 0o7777);
+      chownSync(path, uid, gid);
+    }
+    expect(after).toEqual(before);
+    expect(result.stdout).toBe('2\n3\n1\n');
   });
 
   test('limits and the size of /dev/shm are those asked for', async () => {
