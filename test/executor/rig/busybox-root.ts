@@ -1,7 +1,21 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import type { RootFile } from './steps.ts';
+
+/** A static busybox of this machine, for roots. */
+export const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox', '/bin/busybox.static'].find(isStatic);
 
 const FILES: readonly RootFile[] = [
   {
@@ -37,4 +51,13 @@ export function fillRoot(root: string, files: readonly RootFile[]): void {
     if (file.sizeBytes !== undefined) truncateSync(path, file.sizeBytes);
     if (file.mode !== undefined) chmodSync(path, file.mode);
   }
+}
+
+/** No PT_INTERP (3) among the program headers (ELF64). */
+function isStatic(path: string): boolean {
+  if (!existsSync(path)) return false;
+  accessSync(path, constants.R_OK);
+  const elf = readFileSync(path);
+  const [offset, size, count] = [Number(elf.readBigUInt64LE(32)), elf.readUInt16LE(54), elf.readUInt16LE(56)];
+  return !Array.from({ length: count }, (_, index) => elf.readUInt32LE(offset + index * size)).includes(3);
 }

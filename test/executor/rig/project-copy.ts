@@ -1,6 +1,7 @@
 import { chmodSync, copyFileSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { asUser, isRoot, mayRun } from '../../rig/users.ts';
 
 /** Sources that run, and the Node to run them with. */
@@ -15,7 +16,11 @@ const PARTS = ['package.json', 'src', 'test/executor/rig', 'test/rig', 'node_mod
 
 let project: RunnableProject | undefined;
 
-/** The project as the tests' ordinary user can run it: a copy where only root gets at it (a clone in /root), removed with this process. */
+afterAll(() => {
+  if (project !== undefined && project.folder !== PROJECT) rmSync(project.folder, { recursive: true, force: true });
+});
+
+/** The project as the tests' ordinary user can run it: a copy where only root gets at it (a clone in /root), removed after the file's tests. */
 export function projectForUser(): RunnableProject {
   project ??= isReadable() ? { folder: PROJECT, node: process.execPath } : copyProject();
   return project;
@@ -29,7 +34,6 @@ function isReadable(): boolean {
 
 function copyProject(): RunnableProject {
   const folder = mkdtempSync(join(tmpdir(), 'slipway-project-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   chmodSync(folder, 0o755);
   for (const part of PARTS) cpSync(join(PROJECT, part), join(folder, part), { recursive: true });
   const node = join(folder, 'node');

@@ -1,13 +1,16 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, chmodSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { findProgram } from '../../../src/executor/oci-runtime.ts';
 import { asUser, isRoot, prepareTestUser, TEST_USER } from '../../rig/users.ts';
+import { BUSYBOX } from './busybox-root.ts';
 import { projectForUser } from './project-copy.ts';
 import type { StepRequest, StepResult } from './steps.ts';
+
+export { BUSYBOX };
 
 /** Somebody who runs steps with a runtime. */
 export interface Rung {
@@ -17,9 +20,6 @@ export interface Rung {
 }
 
 const PROJECT = fileURLToPath(new URL('../../..', import.meta.url));
-
-/** A static busybox of this machine, for roots. */
-export const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox', '/bin/busybox.static'].find(isStatic);
 
 /**
  * Containers by every runtime, as root and as an ordinary user. What this machine cannot test is printed with the reason; under CI=true it is
@@ -109,13 +109,4 @@ function skipped(what: string, why: string): [] {
   if (process.env.CI === 'true') throw new Error(`${what} cannot be tested on this machine: ${why}`);
   console.warn(`SKIPPED: ${what}: ${why}`);
   return [];
-}
-
-/** No PT_INTERP (3) among the program headers (ELF64). */
-function isStatic(path: string): boolean {
-  if (!existsSync(path)) return false;
-  accessSync(path, constants.R_OK);
-  const elf = readFileSync(path);
-  const [offset, size, count] = [Number(elf.readBigUInt64LE(32)), elf.readUInt16LE(54), elf.readUInt16LE(56)];
-  return !Array.from({ length: count }, (_, index) => elf.readUInt32LE(offset + index * size)).includes(3);
 }
