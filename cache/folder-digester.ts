@@ -98,14 +98,15 @@ export class FolderDigester {
     const folders = [path];
     for (const folder of folders) {
       if (performance.now() > this.#sliceEnd) await this.#pause();
-      const state = this.#recall(folder)?.state;
-      if (state === undefined) return;
+      const found = this.#recall(folder);
+      if (found === undefined) return;
+      const { state, listing = '' } = found;
       const positions: number[] = [];
       for (const [index, name] of state.names.entries()) {
         const type = typeAt(state.stamps, index);
         if (type === 'dir') folders.push(join(folder, name));
-        else if (type === 'file' && !isDigestKnown(state, index) && this.#isSelected(join(folder, name)))
-          positions.push(index);
+        else if (listing !== '' || type !== 'file' || isDigestKnown(state, index)) continue;
+        else if (this.#isSelected(join(folder, name))) positions.push(index);
       }
       if (positions.length > 0) unknown.push({ folder: this.#tree.contentPath(folder), state, positions });
     }
