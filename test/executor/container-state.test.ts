@@ -42,5 +42,5 @@ for (const rung of rungs) {
 
 /** Chroot isolation refuses what the others ask for. */
 function stepsOf({ runtime }: Rung): StateStep[] {
-  return runtime === 'chroot' ? ['default'] : ['default', 'user', 'insecure'];
+  return runtime === 'chroot' ? ['default'] : ['default', 'user', 'insecure', 'insecure-user'];
 }

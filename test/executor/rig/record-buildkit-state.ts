@@ -1,7 +1,7 @@
 /**
  * Records what processes in BuildKit's containers are, see and may do, for container-state.test.ts. To be run as root beside a dockerd, of root or not,
  * whose daemon.json allows BuildKit's entitlements `security-insecure` and `network-host`, with DOCKER_SOCKET=PATH, DOCKERD_PID=NUMBER,
- * DOCKER=COMMAND (its client) and SOURCE=TEXT (the versions: the first line of the recordings).
+ * DOCKER=COMMAND (its client), BUSYBOX=PATH (a static one) and SOURCE=TEXT (the versions: the first line of the recordings).
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,11 +9,16 @@ import { tmpdir } from 'node:os';
 import { execInBuildkit } from './buildkit-exec.ts';
 import { makeBusyboxRoot } from './busybox-root.ts';
 import { builderFacts, containerState, stateText } from './container-state.ts';
-import { BUSYBOX } from './rungs.ts';
 import { PROBE, recordingOf, STATE_STEPS } from './state-steps.ts';
 
 const IMAGE = 'docker.io/library/slipway-probe:latest';
-const { DOCKER = 'docker', DOCKER_SOCKET = '/run/docker.sock', DOCKERD_PID = '', SOURCE = '' } = process.env;
+const {
+  BUSYBOX = '/bin/busybox',
+  DOCKER = 'docker',
+  DOCKER_SOCKET = '/run/docker.sock',
+  DOCKERD_PID = '',
+  SOURCE = '',
+} = process.env;
 
 makeImage();
 for (const [name, step] of Object.entries(STATE_STEPS)) {
@@ -33,7 +38,7 @@ for (const [name, step] of Object.entries(STATE_STEPS)) {
 function makeImage(): void {
   const context = mkdtempSync(`${tmpdir()}/slipway-record-`);
   try {
-    makeBusyboxRoot(`${context}/root`, BUSYBOX ?? '');
+    makeBusyboxRoot(`${context}/root`, BUSYBOX);
     cpSync(PROBE, `${context}/root/probe.sh`);
     writeFileSync(`${context}/Dockerfile`, 'FROM scratch\nCOPY root/ /\n');
     const [docker = '', ...words] = DOCKER.split(' ');

@@ -59,7 +59,7 @@ const DIFFERENCES: readonly Difference[] = [
       'descriptor.stderr': 'fifo 600 33:33',
     },
     runtimes: ['crun'],
-    steps: ['user'],
+    steps: ['user', 'insecure-user'],
   },
 ];
 
@@ -73,7 +73,7 @@ const ROOTLESS: readonly Difference[] = [
       'mounts.order': '/ /proc /dev /dev/pts /dev/shm /dev/mqueue /sys /etc/resolv.conf /etc/hosts',
     },
   },
-  { why: 'as above', ours: { 'network.devices': 'lo' }, steps: ['user'] },
+  { why: 'as above', ours: { 'network.devices': 'lo' }, steps: ['user', 'insecure-user'] },
   {
     why: 'as above, by runc',
     ours: { 'mount./sys': 'ro,nosuid,nodev,noexec,relatime sysfs sysfs / ro' },
@@ -83,14 +83,15 @@ const ROOTLESS: readonly Difference[] = [
   {
     why: 'as above; writable, as with root, towards what the namespace owns: nothing',
     ours: { 'mount./sys': 'rw,nosuid,nodev,noexec,relatime sysfs sysfs / rw' },
-    steps: ['insecure'],
+    steps: ['insecure', 'insecure-user'],
   },
   {
-    why: 'as above, but for runc, which lets no cgroup be written to without root',
+    why: 'as above, but for runc, which shows the cgroups of the machine where it can mount none',
     ours: { 'mount.cgroup': 'rw,nosuid,nodev,noexec,relatime' },
     runtimes: ['crun', 'native'],
     steps: ['insecure'],
   },
+  { why: 'as above', ours: { 'mount.cgroup': 'rw,nosuid,nodev,noexec,relatime' }, steps: ['insecure-user'] },
   {
     why: 'crun mounts devices with two options more than are asked for',
     ours: ofDevices("rw,nosuid,noexec,relatime the machine's"),
@@ -105,7 +106,7 @@ const ROOTLESS: readonly Difference[] = [
   {
     why: 'sysctl kernel.dmesg_restrict',
     ours: { 'may.read-kernel-log': undefined },
-    steps: ['insecure'],
+    steps: ['insecure', 'insecure-user'],
   },
 ];
 

@@ -11,6 +11,7 @@ export const STATE_STEPS = {
   default: { network: 'host' },
   user: { user: 'www-data', network: 'none' },
   insecure: { security: 'insecure', network: 'host' },
+  'insecure-user': { security: 'insecure', user: 'www-data', network: 'none' },
 } as const satisfies Readonly<Record<string, Partial<StepRequest>>>;
 
 export type StateStep = keyof typeof STATE_STEPS;
