@@ -66,7 +66,7 @@ describeForEachUser('a failed RUN', (who) => {
     const { status, stdout } = await rig.run(['shell', '--list']);
     expect(status).toBe(0);
     const line = (code: number) => `[0-9a-f]{8}  \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC  .*RUN exit ${code}\n`;
-    expect(stdout).toMatch(new RegExp(`^${line(5)}${line(4)}$`));
+    expect(stdout.toString()).toMatch(new RegExp(`^${line(5)}${line(4)}$`));
   });
 
   it('is not kept with --keep-failed=0, and not entered beyond what is allowed', { timeout: 90_000 }, async () => {
