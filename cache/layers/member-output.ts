@@ -62,6 +62,7 @@ const NAMED = 32;
 export function memberOutput(writer: BlobWriter, { table, compression, onTar }: MemberOutputOptions): MemberOutput {
   const members: WrittenMember[] = [];
   const pending: Pending[] = [];
+  const written = new WeakSet<Buffer>();
   const named = new Map<string, Promise<Omit<MemberBytes, 'tar'>>>();
   let pendingBytes = 0;
   let place = 0;
@@ -89,7 +90,10 @@ export function memberOutput(writer: BlobWriter, { table, compression, onTar }: 
   const writeNext = async () => {
     const next = pending.shift();
     if (next === undefined) return;
-    const { key, tar, compressed } = await next.bytes;
+    const { key: given, tar, compressed } = await next.bytes;
+    // Of what repeats the first one is enough to find it again.
+    const key = written.has(compressed) ? undefined : given;
+    written.add(compressed);
     pendingBytes -= next.tarBytes;
     onTar(tar);
     await writer.append(compressed);
