@@ -16,6 +16,7 @@ import { makeStepCgroup, type StepCgroup } from './cgroup/step-cgroup.ts';
 import type { ContainerIO, ContainerRuntime } from './container-runtime.ts';
 import type { ContainerEdits } from './devices/cdi-specs.ts';
 import { stepDevices } from './devices/step-devices.ts';
+import { makeStepNodes, type StepNodes } from './devices/step-nodes.ts';
 import { refuseForeignProgram } from './foreign-programs.ts';
 import { removeEmptyStubs } from './mount-stubs.ts';
 import { hostsFile } from './network/hosts-file.ts';
@@ -23,7 +24,7 @@ import { resolvConf } from './network/resolv-conf.ts';
 import { type SandboxNetwork, SandboxNetworks } from './network/sandbox-networks.ts';
 import { kernelMounts, type OciMount, type OciSpec, ociSpec } from './oci-spec.ts';
 import type { OverlayXattrs } from './overlay.ts';
-import { PrivateMounts } from './private-mounts.ts';
+import { type PrivateFolder, PrivateMounts } from './private-mounts.ts';
 import { rootView } from './root-view.ts';
 import { SeccompFilters } from './seccomp/seccomp-filters.ts';
 import { prepareMount } from './step-mounts.ts';
@@ -53,6 +54,7 @@ export class OciExecutor implements Executor, Disposable {
   readonly #seccomp: SeccompFilters;
   readonly #networks: SandboxNetworks;
   #hierarchies: ReturnType<typeof openHierarchies> | undefined;
+  #devices: PrivateFolder | undefined;
 
   constructor(options: OciExecutorOptions) {
     this.name = options.runtime.name;
@@ -118,6 +120,8 @@ export class OciExecutor implements Executor, Disposable {
   [Symbol.dispose](): void {
     this.#runtime[Symbol.dispose]();
     this.#networks[Symbol.dispose]();
+    this.#devices?.[Symbol.dispose]();
+    this.#devices = undefined;
     this.#hierarchies?.[Symbol.dispose]();
     this.#hierarchies = undefined;
   }
@@ -126,14 +130,16 @@ export class OciExecutor implements Executor, Disposable {
   #makeBundle(folder: string, step: Step): { readonly config: OciSpec; readonly stubs: readonly BytePath[] } {
     const { spec, root, mounts, io, network, cleanup } = step;
     const devices = stepDevices(spec.devices);
-    const namespaces = {
+    const deviceNodes = this.#deviceNodes(spec, cleanup);
+    const surroundings = {
       userNamespace: inUserNamespace(),
       ...(network === undefined ? {} : { networkNamespace: network.namespace }),
+      ...(deviceNodes === undefined ? {} : { deviceNodes }),
     };
     const options = { folder, scratchDir: this.#scratchDir, xattrs: this.#xattrs, cleanup };
     const prepared = mounts.map((mount, index) => ({ target: mount.target, ...prepareMount(mount, index, options) }));
     const wanted: WantedMount[] = [
-      ...kernelMounts(spec, namespaces).map(({ destination }) => ({
+      ...kernelMounts(spec, surroundings).map(({ destination }) => ({
         target: destination,
         kind: 'dir' as const,
       })),
@@ -157,10 +163,18 @@ export class OciExecutor implements Executor, Disposable {
         mounts: [...placed.flatMap(ociMount), ...this.#rootRemount(spec, rootPath)],
         seccomp: this.#seccomp.filter(spec.security),
         ...(io === 'terminal' ? { terminal: userTerminalSize() } : {}),
-        ...namespaces,
+        ...surroundings,
       },
     );
     return { config, stubs };
+  }
+
+  /** The step's own nodes, so that the machine's are none of its business. A step that may do anything has a /dev where the runtime makes them. */
+  #deviceNodes({ id, security }: ProcessSpec, cleanup: DisposableStack): StepNodes | undefined {
+    if (security === 'insecure' || inUserNamespace()) return undefined;
+    this.#devices ??= this.#mounts.folder('devices', 'usable');
+    const nodes = makeStepNodes(`${this.#devices.path}/${id}`);
+    return nodes === undefined ? undefined : cleanup.use(nodes);
   }
 
   /** A step's root has no devices (overlay.ts), also where the runtime would bring them back. */

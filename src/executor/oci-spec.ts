@@ -5,6 +5,7 @@ import type { UnixUser } from '../core/unix-users.ts';
 import { boundingCapabilities, DEFAULT_CAPABILITIES } from './capabilities.ts';
 import { insecureDevices } from './devices/insecure-devices.ts';
 import type { OciDevice } from './devices/oci-device.ts';
+import { STANDARD_DEVICES, type StepNodes } from './devices/step-nodes.ts';
 import type { SeccompProfile } from './seccomp/default-profile.ts';
 import type { SeccompFilter } from './seccomp/seccomp-filters.ts';
 import type { TerminalSize } from './terminal/terminal-syscalls.ts';
@@ -63,6 +64,8 @@ export interface ContainerSetting {
   /** Undefined for a process without a filter. */
   readonly seccomp: SeccompFilter | undefined;
   readonly userNamespace: boolean;
+  /** What the step has for standard devices outside of a user namespace; without, it has the machine's. */
+  readonly deviceNodes?: StepNodes;
   /** A file that stands for the network namespace to join; without, a `sandbox` is on the builder's network. */
   readonly networkNamespace?: string;
   /** Set where the process has a terminal of its own for standard input, output and error. */
@@ -87,9 +90,6 @@ const MASKED_PATHS = [
   '/proc/scsi',
 ];
 const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
-
-/** The devices that every container has (runtime-spec, config-linux.md, "Default Devices"), less those that runtimes link. */
-const DEVICES = ['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom', '/dev/tty'];
 
 /** The config.json of one step's container (github.com/opencontainers/runtime-spec, config.md). */
 export function ociSpec(spec: ProcessSpec, setting: ContainerSetting): OciSpec {
@@ -136,7 +136,11 @@ function terminalOf(size: TerminalSize | undefined): Pick<OciSpec['process'], 't
 /** The kernel's own filesystems in a container, in the order in which they are mounted. */
 export function kernelMounts(
   spec: Pick<ProcessSpec, 'network' | 'security' | 'shmSizeBytes'>,
-  { userNamespace, networkNamespace }: Pick<ContainerSetting, 'userNamespace' | 'networkNamespace'>,
+  {
+    userNamespace,
+    networkNamespace,
+    deviceNodes,
+  }: Pick<ContainerSetting, 'userNamespace' | 'networkNamespace' | 'deviceNodes'>,
 ): OciMount[] {
   const insecure = isInsecure(spec.security);
   const access = insecure ? 'rw' : 'ro';
@@ -154,17 +158,15 @@ export function kernelMounts(
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: hardened },
     // Without a cgroup of its own nothing but `nodev` keeps a step from opening the nodes that it makes. Those that it should have come
-    // from the host, read-only: they can be written to all the same, but their owners and modes are the machine's. In a user namespace, whose
-    // root owns none of them, the runtimes take them from there themselves.
+    // from elsewhere. Where they are the host's, they are read-only: they can be written to all the same, but their owners and modes are the
+    // machine's. In a user namespace, whose root owns none of them, the runtimes take them from the host themselves.
     {
       destination: '/dev',
       type: 'tmpfs',
       source: 'tmpfs',
       options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k', ...(insecure ? [] : ['nodev'])],
     },
-    ...(insecure || userNamespace
-      ? []
-      : DEVICES.map((path) => ({ destination: path, type: 'none', source: path, options: ['bind', 'ro'] }))),
+    ...(insecure || userNamespace ? [] : [...STANDARD_DEVICES.keys()].map((path) => deviceMount(path, deviceNodes))),
     {
       destination: '/dev/pts',
       type: 'devpts',
@@ -181,6 +183,12 @@ export function kernelMounts(
     sysfs,
     { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [access, ...hardened] },
   ];
+}
+
+function deviceMount(path: string, nodes: StepNodes | undefined): OciMount {
+  const place = { destination: path, type: 'none' };
+  if (nodes === undefined) return { ...place, source: path, options: ['bind', 'ro'] };
+  return { ...place, source: nodes.node(path), options: ['bind'] };
 }
 
 function isInsecure(security: SecurityMode): boolean {

@@ -26,12 +26,13 @@ export class PrivateMounts {
     this.#isShared = propagation === 'shared';
   }
 
-  /** An empty folder. `id` must be unique in this process. */
-  folder(id: string): PrivateFolder {
+  /** An empty folder. `id` must be unique in this process. `devices`: whether device nodes in it can be used. */
+  folder(id: string, devices: 'usable' | 'dead' = 'dead'): PrivateFolder {
     this.#prepare();
     const path = `${this.path}/${id}`;
     mkdirSync(path);
-    syscalls().mount('tmpfs', path, 'tmpfs', MOUNT.nosuid | MOUNT.nodev, 'mode=0755');
+    const flags = devices === 'dead' ? MOUNT.nosuid | MOUNT.nodev : 0;
+    syscalls().mount('tmpfs', path, 'tmpfs', flags, 'mode=0755');
     return {
       path,
       [Symbol.dispose]: () => {

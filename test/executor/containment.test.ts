@@ -67,6 +67,18 @@ describe.each(availableRungs())('$name', (rung) => {
     expect(result.stdout).toBe('2\n3\n1\n');
   });
 
+  test.runIf(!rung.rootless)(
+    'devices are as good as new for every step, which may change owners and modes',
+    async () => {
+      const look = 'stat -c "%a %u" /dev/null /dev/zero';
+      const { stdout } = await run(
+        shell(`chmod 600 /dev/null; chown 5 /dev/zero; ${look}; echo x >/dev/null && head -c 2 /dev/zero | wc -c`),
+      );
+      expect(stdout).toBe('600 0\n666 5\n2\n');
+      expect((await run(shell(look))).stdout).toBe('666 0\n666 0\n');
+    },
+  );
+
   test('limits and the size of /dev/shm are those asked for', async () => {
     const { stdout } = await run({
       ...shell('ulimit -n; ulimit -Hn; ulimit -c; df -k /dev/shm | awk "NR==2{print \\$2}"'),

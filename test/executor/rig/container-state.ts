@@ -17,6 +17,7 @@ export interface BuilderFacts {
 const INHERITED = "the builder's";
 const ALL_CAPABILITIES = "all of the builder's";
 const FROM_MACHINE = "the machine's";
+const OF_STEP = "the step's";
 const NAMESPACES = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'time', 'user', 'uts'];
 
 /** Reads the facts of the running process `pid`, of whom this one may ask. */
@@ -47,7 +48,9 @@ export function containerState(probed: string, builder: BuilderFacts): Container
   const state = new Map(fields);
   // Devices are mounted in whichever order.
   const order = (state.get('mounts.order') ?? '').split(' ').filter((target) => !isKernelsOwn(target));
-  state.set('mounts.order', order.filter((target) => !state.get(`mount.${target}`)?.endsWith(FROM_MACHINE)).join(' '));
+  const isNode = (target: string) =>
+    [FROM_MACHINE, OF_STEP].some((whose) => state.get(`mount.${target}`)?.endsWith(whose));
+  state.set('mounts.order', order.filter((target) => !isNode(target)).join(' '));
   if (state.get('namespace.net') === INHERITED) state.delete('network.devices');
   // With every capability it depends on which ones the builder has.
   if (state.get('status.CapEff') === ALL_CAPABILITIES) state.delete('may.raise-limit');
@@ -135,10 +138,11 @@ function mount(target: string, value: string): [string, string][] {
     /^(\S+) root=(\S+) propagation=\[(.*)\] (\S+) (\S+) ?(\S*)$/.exec(value) ?? [];
   if (target.startsWith('/sys/fs/cgroup')) return type.startsWith('cgroup') ? [['mount.cgroup', flags]] : [];
   if (isKernelsOwn(target))
-    return [[`cover.${target}`, flags.startsWith('ro,') || root === '/null' ? 'read-only or null' : flags]];
+    return [[`cover.${target}`, flags.startsWith('ro,') || root.endsWith('/null') ? 'read-only or null' : flags]];
   if (target.startsWith('/etc/')) return [[`mount.${target}`, flags]];
   if (type === 'overlay') return [[`mount.${target}`, `${flags} overlay`]];
-  if (target.startsWith('/dev/') && root !== '/') return [[`mount.${target}`, `${flags} ${FROM_MACHINE}`]];
+  if (target.startsWith('/dev/') && root !== '/')
+    return [[`mount.${target}`, `${flags} ${type === 'tmpfs' ? OF_STEP : FROM_MACHINE}`]];
   // Owners are told in the machine's ids.
   const kept = options.split(',').filter((option) => !/^([ug]id=|inode)/.test(option));
   const peers = propagation === '' ? [] : [`propagated ${propagation}`];

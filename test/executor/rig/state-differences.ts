@@ -35,8 +35,8 @@ const DIFFERENCES: readonly Difference[] = [
   },
   { why: 'as above', ours: { 'mount./': 'rw,nodev,relatime overlay' }, rootless: false, steps: SANDBOXED },
   {
-    why: 'in a /dev with nodev devices have to be mounts, of nodes that only the machine changes',
-    ours: ofDevices("ro,relatime the machine's"),
+    why: 'in a /dev with nodev devices have to be mounts, of nodes that are made for the step',
+    ours: ofDevices("rw,relatime the step's"),
     rootless: false,
     steps: SANDBOXED,
   },
