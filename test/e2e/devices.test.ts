@@ -7,7 +7,8 @@ import { baseImages, openRig, type SlipwayRig } from '../rig/slipway.ts';
 const KIND = 'slipway.test/device';
 const SPECIFICATION = '/etc/cdi/slipway-test.json';
 const RUNTIMES = [['crun'], ['runc'], ['native']];
-const SHOW = 'stat -c "%F %t:%T" /dev/given /dev/other; echo "of the edits: $GIVEN"; echo x >/dev/given && echo written';
+const SHOW =
+  'stat -c "%F %t:%T" /dev/given /dev/other; echo "of the edits: $GIVEN"; echo x >/dev/given && echo written';
 
 describeForEachUser(
   'devices of steps',
