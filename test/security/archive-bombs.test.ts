@@ -158,23 +158,25 @@ describeWherePossible('an archive of 10 GiB of zeros in 10 MB', [root, heavy], (
   );
 });
 
-describeWherePossible('an archive of a million entries', [root, heavy], () => {
+describeWherePossible('an archive of hundreds of thousands of entries', [root, heavy], () => {
   let rig: HostileRig;
   beforeAll(async () => {
     rig = await openHostileRig();
   });
   afterAll(() => rig[Symbol.asyncDispose](), 600_000);
 
+  const count = 200_000;
+
   it.each(['base layer', 'ADD source', 'context on standard input'] as const)(
     'is built with in memory that does not grow faster than it (%s)',
     async (way) => {
-      const blocks = Array.from({ length: 1_000_000 }, (_, at) => rawHeader({ name: `d${at % 1000}/f${at}` }));
+      const blocks = Array.from({ length: count }, (_, at) => rawHeader({ name: `d${at % 1000}/f${at}` }));
       const archive = Buffer.concat([...blocks, TRAILER]);
       blocks.length = 0;
       const before = process.memoryUsage().rss;
       const { refused } = await rig.apply(archive, way);
       expect(refused).toBeUndefined();
-      expect(process.memoryUsage().rss - before).toBeLessThan(200 * MEGABYTE + 1_000_000 * 2_500);
+      expect(process.memoryUsage().rss - before).toBeLessThan(200 * MEGABYTE + count * 2_500);
     },
     600_000,
   );
