@@ -53,7 +53,7 @@ export async function askCredentialHelper(
 
 class OutputTooLong extends Error {}
 
-/** Runs `program get` with the server on standard input. Settles only when the program is gone. */
+/** Runs `program get` with the server on standard input. Settles only when the program is gone; what it started may not be. */
 function run(
   program: string,
   server: string,
@@ -68,13 +68,18 @@ function run(
       length += chunk.length;
       if (length <= MAX_OUTPUT_BYTES) chunks.push(chunk);
       else {
-        failure ??= new OutputTooLong();
         child.kill('SIGKILL');
+        end(new OutputTooLong());
       }
     });
+    const end = (why: Error) => {
+      failure ??= why;
+      // What the helper started may live on, and would hold the pipe.
+      child.stdout.destroy();
+    };
     child.on('error', (error) => {
-      failure ??= error;
       if (child.pid === undefined) reject(error);
+      else end(error);
     });
     child.on('close', (exitCode) => {
       if (failure === undefined) resolve({ exitCode, output: Buffer.concat(chunks) });
