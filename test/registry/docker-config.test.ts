@@ -113,6 +113,7 @@ describe('credential helpers', () => {
     ['says nonsense', 'echo nonsense', 'answered no JSON'],
     ['says a number', 'echo \'{"Username":1,"Secret":"x"}\'', 'answered a Username that is no string'],
     ['says too much', 'yes | head -c 200000; sleep 60', 'wrote more than 65536 bytes'],
+    ['says too much and leaves another behind', 'sleep 60 & yes | head -c 200000', 'wrote more than 65536 bytes'],
   ])('one that %s is an error', async (_what, script, message) => {
     helper('bad', script);
     await expect(ask('bad')).rejects.toMatchObject({
