@@ -14,9 +14,10 @@ describeForEachUser(
   'devices of steps',
   (who) => {
     let rig: SlipwayRig;
+    let made: string | undefined;
     beforeAll(() => {
       rig = openRig(who);
-      mkdirSync('/etc/cdi', { recursive: true });
+      made = mkdirSync('/etc/cdi', { recursive: true });
       const device = (name: string, path: string) => ({
         name,
         containerEdits: { deviceNodes: [{ path, hostPath: '/dev/null' }] },
@@ -30,6 +31,7 @@ describeForEachUser(
     afterAll(() => {
       rig[Symbol.dispose]();
       rmSync(SPECIFICATION, { force: true });
+      if (made !== undefined) rmSync(made, { recursive: true });
     });
 
     const isolation = (runtime: string) =>
