@@ -5,7 +5,8 @@ import type { UnixUser } from '../core/unix-users.ts';
 import { boundingCapabilities, DEFAULT_CAPABILITIES } from './capabilities.ts';
 import { insecureDevices } from './devices/insecure-devices.ts';
 import type { OciDevice } from './devices/oci-device.ts';
-import { STANDARD_DEVICES, type StepNodes } from './devices/step-nodes.ts';
+import { STANDARD_DEVICES } from './devices/standard-devices.ts';
+import type { StepNodes } from './devices/step-nodes.ts';
 import type { SeccompProfile } from './seccomp/default-profile.ts';
 import type { SeccompFilter } from './seccomp/seccomp-filters.ts';
 import type { TerminalSize } from './terminal/terminal-syscalls.ts';
@@ -166,7 +167,7 @@ export function kernelMounts(
       source: 'tmpfs',
       options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k', ...(insecure ? [] : ['nodev'])],
     },
-    ...(insecure || userNamespace ? [] : [...STANDARD_DEVICES.keys()].map((path) => deviceMount(path, deviceNodes))),
+    ...(insecure || userNamespace ? [] : STANDARD_DEVICES.map(({ path }) => deviceMount(path, deviceNodes))),
     {
       destination: '/dev/pts',
       type: 'devpts',

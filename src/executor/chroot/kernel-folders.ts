@@ -12,17 +12,9 @@ import {
 import { type BytePath, hostPath } from '../../core/byte-path.ts';
 import { errnoOf, SlipwayError } from '../../core/errors.ts';
 import { syscalls } from '../../core/syscalls.ts';
+import { STANDARD_DEVICES } from '../devices/standard-devices.ts';
 import { parentOf } from './root-state.ts';
 
-/** Major and minor of the devices that every container has (runtime-spec, config-linux.md, "Default Devices"). */
-const DEVICES: Readonly<Record<string, readonly [number, number]>> = {
-  null: [1, 3],
-  zero: [1, 5],
-  full: [1, 7],
-  random: [1, 8],
-  urandom: [1, 9],
-  tty: [5, 0],
-};
 /** Without /proc there is no /proc/self/fd for these to lead to. */
 const LINKS = { stdin: 'null', 'fd/0': '../null', 'fd/1': '../stdout', 'fd/2': '../stderr' } as const;
 const FOLDERS = { fd: 0o755, shm: 0o1777, mqueue: 0o1777, pts: 0o755 } as const;
@@ -45,8 +37,8 @@ const PROC_FILE_LIMIT = 4 * 1024 * 1024;
  */
 export function makeDeviceFolder(host: BytePath, uid: number): void {
   makeFolder(host, 0o755);
-  for (const [name, [major, minor]] of Object.entries(DEVICES)) {
-    makeNode(`${host}/${name}` as BytePath, S_IFCHR, [major, minor]);
+  for (const { path, major, minor } of STANDARD_DEVICES) {
+    makeNode(`${host}${path.slice('/dev'.length)}` as BytePath, S_IFCHR, [major, minor]);
   }
   openNullDevice(`${host}/null` as BytePath);
   for (const [name, mode] of Object.entries(FOLDERS)) makeFolder(`${host}/${name}` as BytePath, mode);

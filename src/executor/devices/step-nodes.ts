@@ -2,19 +2,9 @@ import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { toBytePath } from '../../core/byte-path.ts';
 import { errnoOf } from '../../core/errors.ts';
 import { syscalls } from '../../core/syscalls.ts';
-
-/** The devices that every container has (runtime-spec, config-linux.md, "Default Devices"), less those that runtimes link. */
-export const STANDARD_DEVICES: ReadonlyMap<string, readonly [major: number, minor: number]> = new Map([
-  ['/dev/null', [1, 3]],
-  ['/dev/zero', [1, 5]],
-  ['/dev/full', [1, 7]],
-  ['/dev/random', [1, 8]],
-  ['/dev/urandom', [1, 9]],
-  ['/dev/tty', [5, 0]],
-]);
+import { STANDARD_DEVICES } from './standard-devices.ts';
 
 const CHARACTER_DEVICE = 0o020000;
-const EVERYBODYS = 0o666;
 
 /** Nodes of the standard devices for one step. Disposing removes them. */
 export interface StepNodes extends Disposable {
@@ -31,10 +21,10 @@ export function makeStepNodes(path: string): StepNodes | undefined {
   const node = (device: string) => `${path}/${device.slice('/dev/'.length)}`;
   const remove = () => rmSync(path, { recursive: true, force: true });
   try {
-    for (const [device, [major, minor]] of STANDARD_DEVICES) {
-      syscalls().mknod(toBytePath(node(device)), CHARACTER_DEVICE | EVERYBODYS, major, minor);
+    for (const { path: device, major, minor, fileMode } of STANDARD_DEVICES) {
+      syscalls().mknod(toBytePath(node(device)), CHARACTER_DEVICE | fileMode, major, minor);
       // Whatever the umask is.
-      chmodSync(node(device), EVERYBODYS);
+      chmodSync(node(device), fileMode);
     }
   } catch (error) {
     remove();

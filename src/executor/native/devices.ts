@@ -2,18 +2,9 @@ import { closeSync, existsSync, lstatSync, mkdirSync, symlinkSync } from 'node:f
 import { dirname } from 'node:path';
 import { errnoOf } from '../../core/errors.ts';
 import { containerSyscalls } from '../container-syscalls.ts';
-import { deviceNode, type OciDevice } from '../devices/oci-device.ts';
+import type { OciDevice } from '../devices/oci-device.ts';
+import { STANDARD_DEVICES } from '../devices/standard-devices.ts';
 import type { InitSyscalls } from './init-syscalls.ts';
-
-/** The devices that every container has (runtime-spec, config-linux.md, "Default Devices"). */
-const DEVICES: readonly OciDevice[] = [
-  deviceNode('/dev/null', 'c', [1, 3]),
-  deviceNode('/dev/zero', 'c', [1, 5]),
-  deviceNode('/dev/full', 'c', [1, 7]),
-  deviceNode('/dev/random', 'c', [1, 8]),
-  deviceNode('/dev/urandom', 'c', [1, 9]),
-  deviceNode('/dev/tty', 'c', [5, 0]),
-];
 
 /** Symlinks of a container's /dev (runtime-spec, runtime-linux.md, "Dev symbolic links", and /dev/ptmx). */
 const LINKS: Readonly<Record<string, string>> = {
@@ -29,7 +20,7 @@ export function makeDevices(calls: InitSyscalls, root: string, more: readonly Oc
   // Nodes have their mode from the start: a path to change it by may be a symlink by then.
   const umask = process.umask(0);
   const dev = containerSyscalls().openInRoot(root, Buffer.from('/dev'));
-  for (const device of [...DEVICES, ...more]) makeDevice(calls, dev, device);
+  for (const device of [...STANDARD_DEVICES, ...more]) makeDevice(calls, dev, device);
   for (const [name, target] of Object.entries(LINKS)) symlinkSync(target, `/proc/self/fd/${dev}/${name}`);
   // The one that runtimes add, where it leads somewhere.
   if (existsSync('/proc/kcore')) symlinkSync('/proc/kcore', `/proc/self/fd/${dev}/core`);
