@@ -17,6 +17,8 @@ import { isUnpackedXattr } from './overlay-format.ts';
 
 const SPECIAL_BITS = 0o7000;
 
+type Attributes = Pick<FileEntry, 'mode' | 'uid' | 'gid' | 'mtime' | 'xattrs'>;
+
 /**
  * Gives files the attributes that a layer says they have: owner, mode, extended attributes, mtime, in the order in which none undoes
  * another (a change of owner clears setuid, setgid and capabilities). Every path is below a folder that only this process sees, and
@@ -29,7 +31,7 @@ export class AttributeSetter {
   hasXattrs = false;
 
   /** A regular file that was opened for writing with `file.mode` when it was made, at `host`. */
-  setOpenFile(descriptor: number, host: BytePath, file: FileEntry): void {
+  setOpenFile(descriptor: number, host: BytePath, file: Attributes): void {
     if (file.uid !== this.#owner.uid || file.gid !== this.#owner.gid)
       asOwner(file, () => fchownSync(descriptor, file.uid, file.gid));
     // Most files were made with the right mode.
@@ -38,28 +40,28 @@ export class AttributeSetter {
     futimesSync(descriptor, file.mtime, file.mtime);
   }
 
-  setFolder(host: BytePath, file: FileEntry): void {
+  setFolder(host: BytePath, file: Attributes): void {
     asOwner(file, () => chownSync(hostPath(host), file.uid, file.gid));
     chmodSync(hostPath(host), file.mode);
     this.#setXattrs(host, file);
     utimesSync(hostPath(host), file.mtime, file.mtime);
   }
 
-  setSymlink(host: BytePath, file: FileEntry): void {
+  setSymlink(host: BytePath, file: Attributes): void {
     asOwner(file, () => lchownSync(hostPath(host), file.uid, file.gid));
     this.#setXattrs(host, file);
     lutimesSync(hostPath(host), file.mtime, file.mtime);
   }
 
   /** A device node, a fifo, or what stands for one. */
-  setNode(host: BytePath, file: FileEntry): void {
+  setNode(host: BytePath, file: Attributes): void {
     asOwner(file, () => lchownSync(hostPath(host), file.uid, file.gid));
     chmodSync(hostPath(host), file.mode);
     this.#setXattrs(host, file);
     lutimesSync(hostPath(host), file.mtime, file.mtime);
   }
 
-  #setXattrs(host: BytePath, file: FileEntry): void {
+  #setXattrs(host: BytePath, file: Attributes): void {
     if (file.xattrs === undefined) return;
     for (const [name, value] of file.xattrs) {
       if (!isUnpackedXattr(name)) continue;
@@ -76,7 +78,7 @@ export class AttributeSetter {
   }
 }
 
-function asOwner(file: FileEntry, change: () => void): void {
+function asOwner(file: Attributes, change: () => void): void {
   try {
     change();
   } catch (error) {

@@ -17,6 +17,7 @@ import { SlipwayError } from '../../src/core/errors.ts';
 import type { FileEntry, FileTree } from '../../src/core/file-tree.ts';
 import { type DeviceNode, isRemoval, makeDeviceNode, REMOVAL } from '../../src/core/layer-marks.ts';
 import { syscalls } from '../../src/core/syscalls.ts';
+import { type LinkAttributes, linkedFile } from '../tar/hard-link.ts';
 import { AttributeSetter } from './file-attributes.ts';
 import type { LayerTraits } from './layer-folder.ts';
 import {
@@ -43,6 +44,13 @@ export interface LayerFolderOptions {
 export interface WrittenFolder {
   readonly traits: LayerTraits;
   readonly dependsOnBelow: boolean;
+}
+
+/** A hard link to a file of the layers below: the target as it is and as it was written. */
+interface LinkToBelow {
+  readonly from: BytePath;
+  readonly written: BytePath;
+  readonly attributes: LinkAttributes | undefined;
 }
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -158,8 +166,8 @@ export class LayerFolderWriter {
     this.#attributes.setNode(host, file);
   }
 
-  /** Another name of a file of this layer; of a file of the layers below, a copy of it. */
-  link(path: BytePath, target: BytePath): void {
+  /** Another name of a file of this layer; of a file of the layers below, a copy of it. The file takes the attributes that are given. */
+  link(path: BytePath, target: BytePath, attributes?: LinkAttributes): void {
     const source = this.#find(target);
     if (source?.node.type === 'dir') throw linkError(path, target, 'is a folder');
     if (source !== undefined && source.node.type !== 'whiteout') {
@@ -167,11 +175,15 @@ export class LayerFolderWriter {
       if (place.path === source.path) return;
       if (source.path.startsWith(`${place.path}/`)) throw linkError(path, target, 'is inside what it replaces');
       this.#clear(place);
-      linkSync(hostPath(this.#host(source.path)), hostPath(this.#host(place.path)));
+      const host = this.#host(place.path);
+      linkSync(hostPath(this.#host(source.path)), hostPath(host));
       place.parent.children.set(place.name, source.node);
+      if (attributes === undefined) return;
+      if (source.node.type === 'symlink') this.#attributes.setSymlink(host, attributes);
+      else this.#attributes.setNode(host, attributes);
       return;
     }
-    this.#copyFromBelow(path, source?.path ?? target, target);
+    this.#copyFromBelow(path, { from: source?.path ?? target, written: target, attributes });
   }
 
   /** Sets what is left. The folder is then as overlayfs takes it. */
@@ -211,11 +223,12 @@ export class LayerFolderWriter {
     return this.#below;
   }
 
-  #copyFromBelow(path: BytePath, from: BytePath, written: BytePath): void {
+  #copyFromBelow(path: BytePath, { from, written, attributes }: LinkToBelow): void {
     this.#dependsOnBelow = true;
     const below = this.#filesBelow();
-    const file = below?.lstat(from);
-    if (below === undefined || file === undefined) throw linkError(path, written, 'does not exist');
+    const original = below?.lstat(from);
+    if (below === undefined || original === undefined) throw linkError(path, written, 'does not exist');
+    const file = attributes === undefined ? original : linkedFile(original, attributes);
     switch (file.type) {
       case 'file': {
         const content = hostPath(below.contentPath(from));

@@ -97,7 +97,9 @@ function presentItem(
   { linkTo, epoch }: { readonly linkTo: BytePath | undefined; readonly epoch: number | undefined },
 ): LayerItem {
   const mtime = epoch === undefined ? file.mtime : Math.min(file.mtime, epoch);
-  const common = { path: path.slice(1) as BytePath, mode: file.mode, uid: file.uid, gid: file.gid, mtime };
+  const { mode, uid, gid } = file;
+  // A link's entry says all of this again, because who unpacks it sets it again.
+  const common = { path: path.slice(1) as BytePath, mode, uid, gid, mtime, ...xattrsOf(file) };
   if (linkTo !== undefined)
     return { entry: { ...common, type: 'hardlink', size: 0, target: linkTo.slice(1) as BytePath } };
   const entry: TarEntry = {
@@ -106,7 +108,6 @@ function presentItem(
     size: file.type === 'file' ? file.size : 0,
     ...(file.target === undefined ? {} : { target: file.target }),
     ...(file.device === undefined ? {} : { device: file.device }),
-    ...xattrsOf(file),
   };
   return entry.size === 0 ? { entry } : { entry, ...contentItem(path, file, content) };
 }

@@ -112,7 +112,7 @@ class UnpackVisitor implements TarVisitor {
   #present(path: BytePath, entry: TarEntry): void {
     const { type } = entry;
     if (type === 'hardlink') {
-      this.#writer.link(path, rootedPath(entry.target ?? ('' as BytePath)));
+      this.#writer.link(path, rootedPath(entry.target ?? ('' as BytePath)), entry);
       return;
     }
     const file: FileEntry = { ...entry, type };

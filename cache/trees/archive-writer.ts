@@ -3,6 +3,7 @@ import { SlipwayError } from '../../src/core/errors.ts';
 import { type FileEntry, type FileTree, resolvePath } from '../../src/core/file-tree.ts';
 import { checkPathLength } from '../layers/layer-path.ts';
 import { isLayerXattr } from '../layers/overlay-format.ts';
+import { type LinkAttributes, linkedFile } from '../tar/hard-link.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
 import type { ArchiveFile } from './archive-files.ts';
 import { type Ids, makeFolders } from './make-folders.ts';
@@ -47,16 +48,16 @@ export class ArchiveWriter {
     if (path === '/') {
       if (entry.type !== 'dir') throw this.#refuse(entry, 'it would replace the destination');
       // `./` describes the destination as it was packed, and leaves the one that is there alone; `/` does not.
-      if (entry.path.startsWith('/')) this.#tree.putFolder(this.#folder, this.#attributes(entry));
+      if (entry.path.startsWith('/')) this.#tree.putFolder(this.#folder, this.#file(entry));
       return;
     }
     const target = this.#target(path);
     const existing = this.#tree.lstat(target);
     if (existing !== undefined && !(existing.type === 'dir' && entry.type === 'dir')) this.#tree.remove(target);
-    if (entry.type === 'dir') this.#tree.putFolder(target, this.#attributes(entry));
+    if (entry.type === 'dir') this.#tree.putFolder(target, this.#file(entry));
     else if (entry.type === 'hardlink') this.#link(entry, target);
     else {
-      const file = this.#attributes(entry);
+      const file = this.#file(entry);
       this.#tree.put(target, content === undefined ? { file } : { file, content });
     }
   }
@@ -68,6 +69,9 @@ export class ArchiveWriter {
     const inode = this.#tree.inode(source);
     if (inode === undefined) throw this.#refuse(entry, `it is a hard link to ${displayPath(from)}, which is not there`);
     if (inode.file.type === 'dir') throw this.#refuse(entry, `it is a hard link to the folder ${displayPath(from)}`);
+    const linked = linkedFile(inode.file, this.#attributes(entry));
+    // moby leaves a symlink's time alone, which it could only set for what the symlink leads to.
+    inode.file = inode.file.type === 'symlink' ? { ...linked, mtime: inode.file.mtime } : linked;
     this.#tree.put(source, inode);
     this.#tree.put(target, inode);
   }
@@ -107,19 +111,26 @@ export class ArchiveWriter {
     return path === '/' ? this.#folder : (`${this.#folder}${path}` as BytePath);
   }
 
-  #attributes(entry: TarEntry): FileEntry {
-    const { type, size, mtime, target, device } = entry;
-    const xattrs = [...(entry.xattrs ?? [])].filter(([name]) => isLayerXattr(name));
-    if (type === 'hardlink') throw new Error('internal: a hard link has no attributes of its own');
+  #file(entry: TarEntry): FileEntry {
+    const { type, size, target, device } = entry;
+    if (type === 'hardlink') throw new Error('internal: a hard link is no file of its own');
     return {
       type,
-      mode: type === 'symlink' ? 0o777 : entry.mode,
-      uid: this.#owner?.uid ?? entry.uid,
-      gid: this.#owner?.gid ?? entry.gid,
       size,
-      mtime,
+      ...this.#attributes(entry),
+      ...(type === 'symlink' ? { mode: 0o777 } : undefined),
       ...(target === undefined ? undefined : { target }),
       ...(device === undefined ? undefined : { device }),
+    };
+  }
+
+  #attributes(entry: TarEntry): LinkAttributes {
+    const xattrs = [...(entry.xattrs ?? [])].filter(([name]) => isLayerXattr(name));
+    return {
+      mode: entry.mode,
+      uid: this.#owner?.uid ?? entry.uid,
+      gid: this.#owner?.gid ?? entry.gid,
+      mtime: entry.mtime,
       ...(xattrs.length === 0 ? undefined : { xattrs: new Map(xattrs) }),
     };
   }

@@ -5,7 +5,7 @@ import { treeContent } from './tree-content.ts';
 
 /** A file that was written into a working tree. Names that share one are hard links of each other. */
 export interface Inode {
-  readonly file: FileEntry;
+  file: FileEntry;
   /** Where the bytes are; of regular files only. */
   readonly content?: TreeContent;
 }

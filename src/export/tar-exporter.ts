@@ -45,7 +45,8 @@ function tarEntryOf({ path, entry, firstLink }: VisitedFile, prefix: string, epo
   const { type, mode, uid, gid, size, mtime, target, device, xattrs } = entry;
   if (type === 'socket') throw new Error('internal: a socket was visited');
   const place = (tree: BytePath) => `${prefix}${tree.slice(1)}` as BytePath;
-  const common = { path: place(path), mode, uid, gid, mtime: epoch ?? mtime };
+  const attributes = { mode, uid, gid, mtime: epoch ?? mtime, ...(xattrs === undefined ? {} : { xattrs }) };
+  const common = { path: place(path), ...attributes };
   if (firstLink !== undefined) return { ...common, type: 'hardlink', size: 0, target: place(firstLink) };
   return {
     ...common,
@@ -53,6 +54,5 @@ function tarEntryOf({ path, entry, firstLink }: VisitedFile, prefix: string, epo
     size: type === 'file' ? size : 0,
     ...(target === undefined ? {} : { target }),
     ...(device === undefined ? {} : { device }),
-    ...(xattrs === undefined ? {} : { xattrs }),
   };
 }

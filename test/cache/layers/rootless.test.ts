@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { BytePath } from '../../../src/core/byte-path.ts';
 import { digestOf } from '../../../src/core/digest.ts';
 import { archiveOf, item } from '../tar/archives.ts';
 import { isRealRoot } from './hostile-layers.ts';
@@ -12,6 +13,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** VFS_CAP_REVISION_2 with cap_net_raw, effective: what a user namespace keeps as revision 3 and gives back as this. */
 const CAPABILITY = '\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00';
+const XATTRS = new Map([['security.capability', CAPABILITY]]);
 const tar = archiveOf([
   item({ path: '.wh.gone', mode: 0, mtime: 0 }),
   item({ path: 'd', type: 'dir', mode: 0o755 }),
@@ -19,7 +21,8 @@ const tar = archiveOf([
   item({ path: 'd/full', type: 'char', mode: 0o666, device: { major: 1, minor: 7 } }),
   item({ path: 'd/pipe', type: 'fifo', mode: 0o600 }),
   item({ path: 'd/sda', type: 'block', mode: 0o660, device: { major: 8, minor: 300 } }),
-  item({ path: 'ping', mode: 0o755, xattrs: new Map([['security.capability', CAPABILITY]]) }, 'program'),
+  item({ path: 'ping', mode: 0o755, xattrs: XATTRS }, 'program'),
+  item({ path: 'ping6', mode: 0o755, type: 'hardlink', target: 'ping' as BytePath, xattrs: XATTRS }),
   item({ path: 'su', mode: 0o4755, xattrs: new Map([['user.note', 'kept']]) }, 'program'),
 ]);
 

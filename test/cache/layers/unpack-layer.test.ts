@@ -30,10 +30,11 @@ async function unpack(...items: ReturnType<typeof item>[]): Promise<string> {
 
 describe.skipIf(!root)('unpacking', () => {
   it('keeps type, bytes, mode, owner, mtime, links and xattrs', async () => {
+    const attributes = { mode: 0o6755, uid: 3, mtime: 7 };
     const folder = await unpack(
       dir('d', { mode: 0o1777, mtime: 5 }),
-      item({ path: 'd/f', mode: 0o6755, uid: 3, mtime: 7, xattrs: new Map([['user.k', '\xff']]) }, 'bytes'),
-      hardlink('d/g', 'd/f'),
+      item({ path: 'd/f', ...attributes, xattrs: new Map([['user.k', '\xff']]) }, 'bytes'),
+      item({ path: 'd/g', ...attributes, type: 'hardlink', ...target('d/f') }),
       symlink('d/s', '/nowhere'),
     );
     const stats = lstatSync(`${folder}/d/f`);
@@ -186,6 +187,24 @@ describe.skipIf(!root)('unpacking hostile layers', () => {
       });
   });
 
+  it('gives a file the attributes that the last of its hard links has, and keeps its xattrs', async () => {
+    const late = { uid: 7, gid: 8, mtime: 3 };
+    const folder = await unpack(
+      item({ path: 'f', mode: 0o600, mtime: 1, xattrs: new Map([['user.a', '1']]) }, 'bytes'),
+      item({ path: 's', type: 'symlink', mode: 0o777, mtime: 1, ...target('f') }),
+      item({ path: 'g', type: 'hardlink', mode: 0o4711, xattrs: new Map([['user.b', '2']]), ...target('f'), ...late }),
+      item({ path: 't', type: 'hardlink', mode: 0o600, ...target('s'), ...late }),
+    );
+    const attributes = (name: string) => {
+      const { mode, uid, gid, mtimeMs } = lstatSync(`${folder}/${name}`);
+      return [(mode & 0o7777).toString(8), uid, gid, mtimeMs];
+    };
+    expect(attributes('f')).toEqual(['4711', 7, 8, 3000]);
+    expect(attributes('s')).toEqual(['777', 7, 8, 3000]);
+    const xattrs = syscalls().listXattrs(`${folder}/f` as BytePath);
+    expect([...xattrs.keys()].sort()).toEqual(['user.a', 'user.b']);
+  });
+
   it('refuses a hard link that replaces the folder that its target is in', async () => {
     const items = [dir('d'), item({ path: 'd/f' }), hardlink('d', 'd/f')];
     await expect(unpack(...items)).rejects.toMatchObject({ code: 'SLIPWAY_LAYER_INVALID' });
@@ -323,11 +342,12 @@ describe.skipIf(!root)('a layer that leans on the layers below it', () => {
   });
 
   it('copies a file below that it has a hard link to', async () => {
-    const leaning = pulledLayer(rig, archiveOf([hardlink('second', 'first')]));
+    const second = item({ path: 'second', type: 'hardlink', mode: 0o640, uid: 5, ...target('first') });
+    const leaning = pulledLayer(rig, archiveOf([second]));
     const lower = addLayer(rig.layers, { '/first': { text: 'bytes', mode: 0o600 } });
     const folder = await unpacked(rig, lower, leaning);
     expect(readFileSync(`${folder}/second`, 'utf8')).toBe('bytes');
-    expect(lstatSync(`${folder}/second`).mode & 0o7777).toBe(0o600);
+    expect([lstatSync(`${folder}/second`).mode & 0o7777, lstatSync(`${folder}/second`).uid]).toEqual([0o640, 5]);
     await expect(unpacked(rig, leaning)).rejects.toMatchObject({ code: 'SLIPWAY_LAYER_INVALID' });
   });
 });

@@ -24,13 +24,13 @@ async function added(bytes: Uint8Array, destination: string, root: FileTree = EM
     ...(user === undefined ? {} : { owner: { user } }),
   });
   const unpacked = join(folder, 'unpacked');
-  const { lines } = await layerOf(root, source, [action], () => unpacked);
+  const { lines, entries } = await layerOf(root, source, [action], () => unpacked);
   const shown = lines.map((line) =>
     line.replace(/from (\S+)/, (_all, path: string) =>
       JSON.stringify(readFileSync(hostPath(toBytePath(path)), 'latin1')),
     ),
   );
-  return { lines: shown, isKept: existsSync(unpacked) };
+  return { lines: shown, entries, isKept: existsSync(unpacked) };
 }
 
 const ONE: TarSketch = { path: 'p/f', text: 'x' };
@@ -135,6 +135,37 @@ describe('ADD of an archive', () => {
       '/l symlink 0777 0:0 -> /etc/passwd',
       '/null char 0644 0:0',
       '/pipe fifo 0600 0:0',
+    ]);
+  });
+
+  test('gives a file the attributes of its later hard links, and a symlink only their owner', async () => {
+    const named = (name: string) => new Map([[name, '1']]);
+    const tar = tarOf(
+      { path: 'a', text: 'x', mode: 0o600, mtime: 1, xattrs: named('user.a') },
+      { path: 'b', type: 'hardlink', target: 'a', mode: 0o4711, uid: 7, gid: 8, mtime: 2, xattrs: named('user.b') },
+      { path: 'p', text: 'x', xattrs: named('security.capability') },
+      { path: 'q', type: 'hardlink', target: 'p' },
+      { path: 's', type: 'symlink', target: 'a', mtime: 1 },
+      { path: 't', type: 'hardlink', target: 's', mode: 0o600, uid: 7, mtime: 2 },
+    );
+    const { lines, entries } = await added(tar, '/');
+    expect(lines).toEqual([
+      '/a file 4711 7:8 "x"',
+      '/b file 4711 7:8 = /a',
+      '/p file 0644 0:0 "x"',
+      '/q file 0644 0:0 = /p',
+      '/s symlink 0777 7:0 -> a',
+      '/t symlink 0777 7:0 -> a = /s',
+    ]);
+    const files = entries.map(({ change }) => (change.kind === 'present' ? change.file : undefined));
+    expect(files.map((file) => file?.mtime)).toEqual([2, 2, 1_000_000_000, 1_000_000_000, 1, 1]);
+    expect(files.map((file) => [...(file?.xattrs?.keys() ?? [])].join())).toEqual([
+      'user.a,user.b',
+      'user.a,user.b',
+      '',
+      '',
+      '',
+      '',
     ]);
   });
 });
