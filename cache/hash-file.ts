@@ -1,9 +1,10 @@
 import { createHash, hash } from 'node:crypto';
-import { closeSync, readSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { displayPath } from '../src/core/byte-path.ts';
 import { SlipwayError } from '../src/core/errors.ts';
 import type { HostFile } from './file-digests.ts';
 import { checkUnchanged, openHostFile } from './layers/host-content.ts';
+import { sequentialReader } from './layers/sequential-reader.ts';
 
 const BUFFER_BYTES = 1024 * 1024;
 
@@ -24,11 +25,12 @@ function readAndHash({ path, size, state }: HostFile, buffer: Buffer, look?: (de
   const descriptor = openHostFile(seen);
   try {
     look?.(descriptor);
-    let count = readSync(descriptor, buffer, 0, buffer.length, null);
+    const readNext = sequentialReader(descriptor, size);
+    let count = readNext(buffer);
     if (count === size && count < buffer.length) return hash('sha256', buffer.subarray(0, count), 'hex');
     const running = createHash('sha256');
     let total = 0;
-    for (; count > 0 && total <= size; count = readSync(descriptor, buffer, 0, buffer.length, null)) {
+    for (; count > 0 && total <= size; count = readNext(buffer)) {
       running.update(buffer.subarray(0, count));
       total += count;
     }

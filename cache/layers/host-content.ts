@@ -1,9 +1,10 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { type BytePath, displayPath, hostPath } from '../../src/core/byte-path.ts';
 import { errnoOf, SlipwayError } from '../../src/core/errors.ts';
 import { deviceOf } from '../../src/core/host-stat.ts';
 import type { TarContent } from '../tar/tar-writer.ts';
 import type { Inode } from './layer-store.ts';
+import { sequentialReader } from './sequential-reader.ts';
 
 /** A file of this machine that must still be what it was when its entry was made. */
 export interface HostFile {
@@ -41,10 +42,11 @@ export function checkUnchanged(descriptor: number, file: HostFile): void {
 /** The file's bytes for an archive, checked before the first and after the last. */
 export function openHostContent(file: HostFile): TarContent {
   const descriptor = openHostFile(file);
+  const readNext = sequentialReader(descriptor, file.size);
   let left = file.size;
   return {
     read(into) {
-      const read = readSync(descriptor, into, 0, into.length, null);
+      const read = readNext(into);
       if (read === 0) throw hostFileChanged(file);
       left -= read;
       // A small file came in one call; over a longer time somebody may have written to it.

@@ -29,6 +29,11 @@ export interface Syscalls {
   xattrNames(descriptor: number): readonly string[];
   setXattr(path: BytePath, name: string, value: Uint8Array): void;
   removeXattr(path: BytePath, name: string): void;
+  /**
+   * lseek(2) to the next data or hole of an open file, at the offset or behind it; undefined where there is none. Where the filesystem
+   * cannot tell, all is data.
+   */
+  seek(descriptor: number, offset: number, to: 'data' | 'hole'): number | undefined;
   /** utimensat(2) with AT_SYMLINK_NOFOLLOW, nanosecond mtime and atime. */
   setTimes(path: BytePath, seconds: number, nanoseconds?: number): void;
 }
@@ -53,6 +58,8 @@ const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_EMPTY_PATH = 0x1000;
 const XATTR_LIMIT = 64 * 1024;
 const STATX_BYTES = 256;
+/** lseek(2) */
+const SEEK = { data: 3, hole: 4 } as const;
 /** STATX_BASIC_STATS: what lstat(2) gives. */
 const STATX_BASIC = 0x7ff;
 
@@ -80,6 +87,7 @@ function load(): Syscalls {
   const lremovexattr = libc.func('int lremovexattr(const uint8_t*, const char*)');
   const statx = libc.func('int statx(int, const void*, int, uint, void*)');
   const statxText = libc.func('statx', 'int', ['int', 'const char*', 'int', 'uint', 'void*']);
+  const lseek = libc.func('int64_t lseek(int, int64_t, int)');
   const utimensat = libc.func('int utimensat(int, const uint8_t*, const uint8_t*, int)');
 
   const failure = (call: string, path: string) => {
@@ -147,6 +155,14 @@ function load(): Syscalls {
     setXattr: (path, name, bytes) =>
       void check(lsetxattr(terminated(path), name, bytes, bytes.length, 0), 'lsetxattr', path),
     removeXattr: (path, name) => void check(lremovexattr(terminated(path), name), 'lremovexattr', path),
+    seek: (descriptor, offset, to) => {
+      const found = Number(lseek(descriptor, offset, SEEK[to]));
+      if (found >= 0) return found;
+      const error = failure('lseek', `file ${descriptor}`);
+      if (error.code === 'ENXIO') return undefined;
+      if (error.code === 'EINVAL') return to === 'data' ? offset : undefined;
+      throw error;
+    },
     setTimes: (path, seconds, nanoseconds = 0) => {
       for (const offset of [0, 16]) {
         times.writeBigInt64LE(BigInt(seconds), offset);
