@@ -118,4 +118,6 @@ export const SCHEMA_STEPS: readonly string[] = [
     plain BLOB NOT NULL
   ) STRICT;
   `,
+  // What digests had come to behind a member whose key says what is before it: see layers/member-digests.ts.
+  'ALTER TABLE layer_members ADD COLUMN states BLOB;',
 ];

@@ -1,5 +1,5 @@
 import type { Descriptor } from '../../src/core/descriptor.ts';
-import type { Digest } from '../../src/core/digest.ts';
+import type { Digest, RunningDigest } from '../../src/core/digest.ts';
 
 /**
  * Blobs by digest, in the form of an OCI image layout's `blobs/` folder. What is in it was verified when it was written, so
@@ -24,8 +24,18 @@ export interface ContentStore {
     signal?: AbortSignal,
   ): Promise<{ readonly digest: Digest; readonly size: number }>;
   /** A writer for bytes whose digest its producer computes anyway; `commit` renames, disposing without commit discards. */
-  writer(): BlobWriter;
+  writer(options?: BlobWriterOptions): BlobWriter;
   delete(digest: Digest): void;
+}
+
+export interface BlobWriterOptions {
+  /** What computes the digest, for a caller that knows states of it. */
+  readonly digest?: RunningDigest;
+}
+
+export interface AppendOptions {
+  /** The caller has resumed the digest behind these bytes. */
+  readonly isDigested?: boolean;
 }
 
 export interface BlobWriter extends Disposable {
@@ -35,7 +45,7 @@ export interface BlobWriter extends Disposable {
    * Appends while the caller goes on, and resolves when more may be appended. The bytes must stay as they are, and the writer must neither
    * be committed nor disposed, until a `flush` has settled.
    */
-  append(bytes: Uint8Array): Promise<void>;
+  append(bytes: Uint8Array, options?: AppendOptions): Promise<void>;
   flush(): Promise<void>;
   /** Renames into place under the digest of what was written, which is computed while writing. Idempotent for equal content. */
   commit(): { readonly digest: Digest; readonly size: number };

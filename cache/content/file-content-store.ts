@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   closeSync,
   fstatSync,
@@ -11,11 +10,11 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { type Digest, digestOf, hexOf, isDigest } from '../../src/core/digest.ts';
+import { type Digest, digestOf, hexOf, isDigest, startDigest } from '../../src/core/digest.ts';
 import { errnoOf, SlipwayError } from '../../src/core/errors.ts';
 import type { Store } from '../store.ts';
 import { BackgroundFile } from './background-file.ts';
-import type { BlobWriter, ContentStore } from './content-store.ts';
+import type { BlobWriter, BlobWriterOptions, ContentStore } from './content-store.ts';
 
 /** What `read` takes where the caller names no limit: manifests and configs are far smaller. */
 const READ_LIMIT = 8 * 1024 * 1024;
@@ -30,7 +29,7 @@ export function openContentStore(store: Store): ContentStore {
     const stats = lstatSync(pathOf(digest), { throwIfNoEntry: false });
     return stats?.isFile() ? stats.size : undefined;
   };
-  const writer = () => openWriter(store.temporaryPath(), pathOf);
+  const writer = (options: BlobWriterOptions = {}) => openWriter(store.temporaryPath(), pathOf, options);
   return {
     size,
     path: (digest) => (size(digest) === undefined ? undefined : pathOf(digest)),
@@ -79,8 +78,11 @@ interface CheckedWriter extends BlobWriter {
   commit(expected?: Expectation): Expectation;
 }
 
-function openWriter(temporary: string, pathOf: (digest: Digest) => string): CheckedWriter {
-  const running = createHash('sha256');
+function openWriter(
+  temporary: string,
+  pathOf: (digest: Digest) => string,
+  { digest: running = startDigest() }: BlobWriterOptions,
+): CheckedWriter {
   let file: number | undefined = openSync(temporary, 'wx', 0o600);
   const background = new BackgroundFile(file);
   let size = 0;
@@ -95,14 +97,14 @@ function openWriter(temporary: string, pathOf: (digest: Digest) => string): Chec
       for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
       size += bytes.length;
     },
-    append(bytes) {
-      running.update(bytes);
+    append(bytes, { isDigested = false } = {}) {
+      if (!isDigested) running.update(bytes);
       size += bytes.length;
       return background.append(bytes);
     },
     flush: () => background.flush(),
     commit(expected) {
-      const written = { digest: `sha256:${running.digest('hex')}` as Digest, size };
+      const written = { digest: running.finish(), size };
       if (expected !== undefined && (expected.digest !== written.digest || expected.size !== size))
         throw mismatch(expected, `${written.digest} of ${size} bytes`);
       close();

@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib';
 import type { Digest } from '../../src/core/digest.ts';
 import type { ContentStore } from '../content/content-store.ts';
 import type { Database } from '../database.ts';
+import type { MemberDigestStates } from './member-digests.ts';
 import type { MemberKey } from './member-keys.ts';
 
 /** A member, compressed, and how many bytes of tar it is. */
@@ -11,20 +12,25 @@ export interface Member {
   readonly tarBytes: number;
 }
 
+/** A member as a blob has it. */
+export interface StoredMember extends Member {
+  /** CRC-32 of the compressed bytes. */
+  readonly checksum: number;
+  /** Where the key says what is before the member, too. */
+  readonly states?: MemberDigestStates;
+}
+
 /** Where a member stands in a blob. */
-export interface MemberPlace {
+export interface MemberPlace extends Omit<StoredMember, 'compressed'> {
   readonly key: MemberKey;
   readonly place: number;
   readonly size: number;
-  readonly tarBytes: number;
-  /** CRC-32 of the compressed bytes. */
-  readonly checksum: number;
 }
 
 /** Members that were compressed before, found inside the blobs that they are part of: nothing is stored twice. Disposing closes these. */
 export interface MemberTable extends Disposable {
   /** The member as it was saved, where a blob that has it is still there. */
-  find(key: MemberKey): Member | undefined;
+  find(key: MemberKey): StoredMember | undefined;
   save(blob: Digest, members: readonly MemberPlace[]): void;
 }
 
@@ -46,26 +52,27 @@ export function openMemberTable(database: Database, content: ContentStore): Memb
   };
   return {
     find(key) {
-      const row = database
-        .statement('SELECT blob, place, size, tar_size, checksum FROM layer_members WHERE key = ?')
-        .get(key);
+      const row = database.statement('SELECT * FROM layer_members WHERE key = ?').get(key);
       const file = row === undefined ? undefined : fileOf(row.blob as Digest);
       if (row === undefined || file === undefined) return undefined;
       const compressed = readPiece(file, Number(row.place), Number(row.size));
+      const checksum = Number(row.checksum);
       // What a disk lost is compressed again.
-      if (compressed === undefined || crc32(compressed) !== Number(row.checksum)) return undefined;
-      return { compressed, tarBytes: Number(row.tar_size) };
+      if (compressed === undefined || crc32(compressed) !== checksum) return undefined;
+      return { compressed, tarBytes: Number(row.tar_size), checksum, ...statesOf(row) };
     },
     save: (blob, members) =>
       database.transaction(() => {
-        const insert = database.statement(
-          'INSERT OR REPLACE INTO layer_members (key, blob, place, size, tar_size, checksum) VALUES (?, ?, ?, ?, ?, ?)',
-        );
-        for (const { key, place, size, tarBytes, checksum } of members)
-          insert.run(key, blob, place, size, tarBytes, checksum);
+        const insert = database.statement('INSERT OR REPLACE INTO layer_members VALUES (?, ?, ?, ?, ?, ?, ?)');
+        for (const { key, place, size, tarBytes, checksum, states } of members)
+          insert.run(key, blob, place, size, tarBytes, checksum, states ?? null);
       }),
     [Symbol.dispose]: close,
   };
+}
+
+function statesOf({ states }: Record<string, unknown>): Pick<StoredMember, 'states'> {
+  return states instanceof Uint8Array ? { states: Buffer.from(states) as MemberDigestStates } : {};
 }
 
 function readPiece(file: number, place: number, size: number): Buffer | undefined {

@@ -1,10 +1,10 @@
 import { type LayerBlob, MEDIA } from '../../src/core/descriptor.ts';
 import type { DiffID, Digest } from '../../src/core/digest.ts';
-import { startDigest } from '../../src/core/digest.ts';
 import type { ContentStore } from '../content/content-store.ts';
 import { writeTar } from '../tar/tar-writer.ts';
 import type { BlobForm, MemberCompression } from './compression.ts';
 import type { LayerItem } from './layer-items.ts';
+import { MemberDigests } from './member-digests.ts';
 import { MEMBER } from './member-groups.ts';
 import { type MemberOutput, memberOutput, type WrittenMember } from './member-output.ts';
 import type { MemberPlace, MemberTable } from './member-table.ts';
@@ -27,12 +27,10 @@ type Chunks = Iterable<Buffer> | AsyncIterable<Buffer>;
  * waited for, and nothing is kept.
  */
 export async function writeItemsBlob(items: Iterable<LayerItem>, target: BlobTarget): Promise<WrittenBlob> {
-  const { form, members: table, signal } = target;
+  const { form, signal } = target;
   if (form.type === 'gzip' || form.type === 'zstd') {
     const compression = form.member;
-    return writeMemberBlob(target, compression, (output) =>
-      writeMembers(items, output, { table, compression, signal }),
-    );
+    return writeMemberBlob(target, compression, (output) => writeMembers(items, output, { compression, signal }));
   }
   // Both forms are done with a chunk when they ask for the next.
   const buffer = Buffer.allocUnsafeSlow(MEMBER.ceiling);
@@ -77,9 +75,9 @@ async function writeMemberBlob(
   compression: MemberCompression,
   write: (output: MemberOutput) => Promise<void>,
 ): Promise<WrittenBlob> {
-  using writer = content.writer();
-  const tarDigest = startDigest();
-  const output = memberOutput(writer, { table: members, compression, onTar: tarDigest.update });
+  const digests = new MemberDigests();
+  using writer = content.writer({ digest: digests.blob });
+  const output = memberOutput(writer, { table: members, compression, digests });
   try {
     await write(output);
     await output.finish();
@@ -88,13 +86,17 @@ async function writeMemberBlob(
   }
   const blob = writer.commit();
   members.save(blob.digest, keptMembers(output.members));
-  const diffId = tarDigest.finish() as DiffID;
+  const diffId = digests.tar.finish() as DiffID;
   return { descriptor: { mediaType: MEDIA_TYPES[compression.type], ...blob }, diffId, tarDigest: diffId };
 }
 
 /** The members to find again, each once. */
 export function keptMembers(members: readonly WrittenMember[]): readonly MemberPlace[] {
   const kept = new Map<string, MemberPlace>();
-  for (const { key, ...place } of members) if (key !== undefined) kept.set(key.toString('latin1'), { key, ...place });
+  const keep = (place: MemberPlace) => void kept.set(place.key.toString('latin1'), place);
+  for (const { key, following, ...place } of members) {
+    if (key !== undefined) keep({ ...place, key });
+    if (following !== undefined) keep({ ...place, ...following });
+  }
   return [...kept.values()];
 }

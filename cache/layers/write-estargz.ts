@@ -1,6 +1,6 @@
 import type { BytePath } from '../../src/core/byte-path.ts';
 import { MEDIA } from '../../src/core/descriptor.ts';
-import { type DiffID, digestOf, startDigest } from '../../src/core/digest.ts';
+import { type DiffID, digestOf, type RunningDigest, startDigest } from '../../src/core/digest.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
 import type { BlobWriter } from '../content/content-store.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
@@ -38,7 +38,7 @@ export async function writeEstargz(
   compression: MemberCompression,
 ): Promise<WrittenBlob> {
   using writer = content.writer();
-  const output = memberOutput(writer, { table: members, compression, onTar: () => {} });
+  const output = memberOutput(writer, { table: members, compression });
   const pieces = new EstargzPieces(output);
   const tarDigest = startDigest();
   try {
@@ -229,8 +229,6 @@ class EstargzPieces {
     this.files.push(entry.type === 'file' ? { entry, digest, chunks } : { entry, chunks });
   }
 }
-
-type RunningDigest = ReturnType<typeof startDigest>;
 
 interface OpenFile {
   readonly entry: TarEntry;

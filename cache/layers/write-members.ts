@@ -6,11 +6,9 @@ import type { LayerItem } from './layer-items.ts';
 import { MEMBER, type MemberGroup, memberGroups } from './member-groups.ts';
 import { recipeKey } from './member-keys.ts';
 import type { MemberOutput } from './member-output.ts';
-import type { MemberTable } from './member-table.ts';
 import { LARGE_FILE, type RepeatedRun, RepeatedRuns } from './repeated-runs.ts';
 
 export interface MemberSource {
-  readonly table: MemberTable;
   readonly compression: MemberCompression;
   readonly signal: AbortSignal;
 }
@@ -25,9 +23,9 @@ const SLICE = 40;
 export async function writeMembers(
   items: Iterable<LayerItem>,
   output: MemberOutput,
-  { table, compression, signal }: MemberSource,
+  { compression, signal }: MemberSource,
 ): Promise<void> {
-  const scope = { output, table, compression, buffers: new ChunkBuffers(), repeated: new RepeatedRuns() };
+  const scope = { output, compression, buffers: new ChunkBuffers(), repeated: new RepeatedRuns() };
   let sliceEnd = performance.now() + SLICE;
   for (const group of memberGroups(items)) {
     if (isOneMember(group)) await writeMember(group.items, scope);
@@ -55,18 +53,12 @@ function isOneMember({ items, tarBytes }: MemberGroup<LayerItem>): boolean {
   return tarBytes <= MEMBER.ceiling && large < tarBytes / 2;
 }
 
-async function writeMember(items: readonly LayerItem[], { output, table, compression, buffers }: Scope): Promise<void> {
+async function writeMember(items: readonly LayerItem[], { output, compression, buffers }: Scope): Promise<void> {
   const key = recipeKey(items, compression);
-  const stored = key === undefined ? undefined : table.find(key);
-  if (key !== undefined && stored !== undefined) {
-    await output.addStored(key, stored);
-    return;
-  }
+  if (key !== undefined && (await output.addKnown(key))) return;
   const onContent = key === undefined ? () => {} : checkContent;
-  for (const chunk of writeTarEntries(items, { allocate: buffers.take, onContent })) {
-    const release = () => buffers.give(chunk);
-    await output.addTar(chunk, key === undefined ? { release } : { key, release });
-  }
+  for (const chunk of writeTarEntries(items, { allocate: buffers.take, onContent }))
+    await output.addTar(chunk, { key, release: () => buffers.give(chunk) });
 }
 
 /** Other bytes than those that the member will be found by must not get into it. */

@@ -56,8 +56,13 @@ export function chainIdOf(diffIds: readonly DiffID[]): ChainID | undefined {
   return chain as ChainID | undefined;
 }
 
-/** A running digest over bytes that arrive in pieces. */
-export function startDigest(): { update(bytes: Uint8Array): void; finish(): Digest } {
+/** A digest over bytes that arrive in pieces. */
+export interface RunningDigest {
+  update(bytes: Uint8Array): void;
+  finish(): Digest;
+}
+
+export function startDigest(): RunningDigest {
   const running = createHash('sha256');
   return {
     update: (bytes) => void running.update(bytes),
