@@ -1,13 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, openSync, readdirSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { constants as osConstants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../core/errors.ts';
 import type { ProcessIO } from '../core/executor.ts';
 import { containerSyscalls } from './container-syscalls.ts';
 import { requireProgram } from './oci-runtime.ts';
+import { type SpawnOptions, sendSignal, spawnWatched, tied, type WatchedProcess } from './spawn-process.ts';
 import { terminalSyscalls } from './terminal/terminal-syscalls.ts';
 import { keepTerminalModes, USER_TERMINAL, userTerminalSize } from './terminal/user-terminal.ts';
 
@@ -42,7 +41,7 @@ export async function runContainer(
   const [stdin, stdout, stderr] = [pipe(), pipe(), pipe()];
   closeSync(stdin.write);
   const child = spawnInNamespaces(command.args, {
-    stdio: [stdin.read, stdout.write, stderr.write, ...command.descriptors],
+    descriptors: [stdin.read, stdout.write, stderr.write, ...command.descriptors],
     // Ctrl-C reaches slipway alone, which then ends the container in its way.
     session: 'own',
   });
@@ -56,7 +55,7 @@ export async function runContainer(
   const onKill = () => {
     isKilled = true;
   };
-  const status = await endOfProcess(child, COMMAND_DEPTH).wait(signal, onKill);
+  const status = await endOfContainer(child, COMMAND_DEPTH, { signal, onKill });
   await Promise.all(outputs);
   return { status };
 }
@@ -69,7 +68,7 @@ export async function runContainerInTerminal(command: RuntimeCommand, signal: Ab
   using _modes = keepTerminalModes();
   const { input, output } = USER_TERMINAL;
   const child = spawnInNamespaces(command.args, {
-    stdio: [input, output, output, ...command.descriptors],
+    descriptors: [input, output, output, ...command.descriptors],
     // Not in the background, where it may not change the terminal's modes: Ctrl-C is but a character then.
     session: 'shared',
   });
@@ -77,7 +76,7 @@ export async function runContainerInTerminal(command: RuntimeCommand, signal: Ab
   const resize = () => resizeTerminalOf(descendant(child.pid, COMMAND_DEPTH));
   process.stderr.on('resize', resize);
   try {
-    return { status: await endOfProcess(child, COMMAND_DEPTH).wait(signal) };
+    return { status: await endOfContainer(child, COMMAND_DEPTH, { signal }) };
   } finally {
     process.stderr.off('resize', resize);
   }
@@ -99,61 +98,32 @@ function resizeTerminalOf(pid: number | undefined): void {
   }
 }
 
-/** The end of a child that makes a container whose command is `depth` processes below it. Nothing is missed from this call on. */
-export function endOfProcess(child: ChildProcess, depth: number): { readonly wait: WaitForEnd } {
-  const ended = once(child, 'exit');
-  // Until somebody waits for it, a start that failed is nobody's error.
-  ended.catch(() => {});
-  return {
-    wait: async (signal, onKill) => {
-      const stop = () => void stopProcess(child, depth, onKill);
-      signal.addEventListener('abort', stop, { once: true });
-      if (signal.aborted) stop();
-      try {
-        await ended;
-        return exitStatus(child);
-      } finally {
-        signal.removeEventListener('abort', stop);
-      }
-    },
-  };
+/**
+ * Resolves to the exit status when a child is gone that makes a container whose command is `depth` processes below it. An aborted signal ends the
+ * container, see `stopProcess`.
+ */
+export async function endOfContainer(
+  child: WatchedProcess,
+  depth: number,
+  { signal, onKill }: { readonly signal: AbortSignal; readonly onKill?: () => void },
+): Promise<number> {
+  const stop = () => void stopProcess(child, depth, onKill);
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    return await child.ended;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
-
-/** Resolves to the exit status when all of the container is gone; an aborted signal ends it, see `stopProcess`. */
-type WaitForEnd = (signal: AbortSignal, onKill?: () => void) => Promise<number>;
 
 /**
  * `unshare` stays as the parent of the namespace's first process. It dies with slipway and kills its child then; runtimes look their
  * own children up in /proc, so that is one of the new namespace.
  */
-function spawnInNamespaces(
-  command: readonly string[],
-  options: { readonly stdio: number[]; readonly session: 'own' | 'shared' },
-): ChildProcess {
+function spawnInNamespaces(command: readonly string[], options: SpawnOptions): WatchedProcess {
   const unshare = [requireProgram('unshare'), '--pid', '--fork', '--kill-child=KILL', '--mount-proc', '--'];
-  return spawnTied([...unshare, ...command], options);
-}
-
-/** Starts a program that the kernel kills with this process. `session`: whether it shares the user's terminal. */
-export function spawnTied(
-  command: readonly string[],
-  {
-    stdio,
-    session,
-    env = {},
-  }: {
-    readonly stdio: (number | 'ignore')[];
-    readonly session: 'own' | 'shared';
-    readonly env?: Readonly<Record<string, string>>;
-  },
-): ChildProcess {
-  return spawn(requireProgram('setpriv'), ['--pdeathsig', 'KILL', '--', ...command], {
-    stdio,
-    detached: session === 'own',
-    cwd: '/',
-    // Nothing of the user's environment: it may hold credentials.
-    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...env },
-  });
+  return spawnWatched(tied([...unshare, ...command]), options);
 }
 
 /**
@@ -170,14 +140,14 @@ export async function readOutput(fd: number, take: (data: Uint8Array) => void): 
  * Ends a container. `child` is the `unshare` that made its PID namespace, of which the kernel lets nothing outlive the first process;
  * the container's command lies `depth` processes below `child` and is sent SIGTERM first. `onKill` is called if that was not enough.
  */
-async function stopProcess(child: ChildProcess, depth: number, onKill = () => {}): Promise<void> {
+async function stopProcess(child: WatchedProcess, depth: number, onKill = () => {}): Promise<void> {
   const first = onlyChild(child.pid);
   const command = descendant(first, depth - 1);
   if (command !== undefined && catchesTerm(command)) {
     sendSignal(command, 'SIGTERM');
-    await Promise.race([once(child, 'exit'), delay(TERM_GRACE_MS, undefined, { ref: false })]);
+    await Promise.race([child.ended, delay(TERM_GRACE_MS, undefined, { ref: false })]);
   }
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (child.status() !== undefined) return;
   onKill();
   // Before there is a first process there is nothing to wait for.
   sendSignal(first ?? onlyChild(child.pid) ?? child.pid, 'SIGKILL');
@@ -210,20 +180,4 @@ function catchesTerm(pid: number): boolean {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return false;
     throw error;
   }
-}
-
-function sendSignal(pid: number | undefined, signal: NodeJS.Signals): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if (errnoOf(error) !== 'ESRCH') throw error;
-  }
-}
-
-/** The status of a process that ended: 128 and the number for a signal. */
-export function exitStatus({ exitCode, signalCode }: ChildProcess): number {
-  if (exitCode !== null) return exitCode;
-  if (signalCode !== null) return 128 + osConstants.signals[signalCode];
-  throw new Error('internal: the process has not ended');
 }

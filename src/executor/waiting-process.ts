@@ -2,8 +2,9 @@ import { closeSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { errnoOf } from '../core/errors.ts';
 import type { ProcessIO } from '../core/executor.ts';
-import { endOfProcess, readOutput, spawnTied } from './container-process.ts';
+import { endOfContainer, readOutput } from './container-process.ts';
 import { containerSyscalls } from './container-syscalls.ts';
+import { spawnWatched, tied } from './spawn-process.ts';
 
 /** How a container ended, and everything that who made it had to say. */
 export interface ContainerEnd {
@@ -38,15 +39,14 @@ export function startWaiting({ args, descriptors, commandDepth, env }: WaitingCo
   const { stdin, stdout, stderr, task, report } = pipes;
   closeSync(stdin.write);
   const ends = { stdin: stdin.read, stdout: stdout.write, stderr: stderr.write, task: task.read, report: report.write };
-  const child = spawnTied(args, {
-    stdio: descriptors.map((descriptor) => (typeof descriptor === 'number' ? descriptor : ends[descriptor])),
+  const child = spawnWatched(tied(args), {
+    descriptors: descriptors.map((descriptor) => (typeof descriptor === 'number' ? descriptor : ends[descriptor])),
     // Ctrl-C reaches slipway alone, which then ends the container in its way.
     session: 'own',
     ...(env === undefined ? {} : { env }),
   });
   for (const fd of Object.values(ends)) closeSync(fd);
   child.unref();
-  const end = endOfProcess(child, commandDepth);
   let isIdle = true;
   return {
     run: async (text, io, signal) => {
@@ -59,9 +59,10 @@ export function startWaiting({ args, descriptors, commandDepth, env }: WaitingCo
         if (!isKilled) io.stderr(data);
       };
       const outputs = [readOutput(stdout.read, io.stdout.bind(io)), readOutput(stderr.read, takeStderr)];
-      const status = await end.wait(signal, () => {
+      const onKill = () => {
         isKilled = true;
-      });
+      };
+      const status = await endOfContainer(child, commandDepth, { signal, onKill });
       await Promise.all(outputs);
       try {
         return { status, report: readFileSync(report.read, 'utf8') };

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, existsSync, openSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { errnoOf } from '../../core/errors.ts';
 import type { ProcessIO } from '../../core/executor.ts';
-import { exitStatus, readOutput } from '../container-process.ts';
+import { readOutput } from '../container-process.ts';
 import type { ContainerEnd } from '../waiting-process.ts';
 import { type ChrootPlan, chrootPlanLine } from './chroot-plan.ts';
 import { OUTPUTS } from './kernel-folders.ts';
@@ -42,7 +43,7 @@ export function startStep(): WaitingStep {
         if (child.exitCode === null && child.signalCode === null) await once(child, 'close');
         for (const { finish } of outputs) finish();
         await Promise.all(outputs.map(({ ended }) => ended));
-        return { status: exitStatus(child as ChildProcess), report: Buffer.concat(said).toString() };
+        return { status: exitStatus(child), report: Buffer.concat(said).toString() };
       } finally {
         signal.removeEventListener('abort', stop);
       }
@@ -70,4 +71,11 @@ function programArguments(name: 'supervisor' | 'init'): string[] {
   if (import.meta.url.endsWith('.ts')) return ['--disable-warning=ExperimentalWarning', place(`${name}.ts`)];
   const bundled = place(`chroot-${name}.cjs`);
   return [existsSync(bundled) ? bundled : place(`../chroot-${name}.cjs`)];
+}
+
+/** The status of a process that ended: 128 and the number for a signal. */
+function exitStatus({ exitCode, signalCode }: ChildProcess): number {
+  if (exitCode !== null) return exitCode;
+  if (signalCode !== null) return 128 + osConstants.signals[signalCode];
+  throw new Error('internal: the process has not ended');
 }

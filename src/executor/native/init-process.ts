@@ -1,8 +1,9 @@
-import { closeSync, existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { endOfProcess, spawnTied } from '../container-process.ts';
+import { endOfContainer } from '../container-process.ts';
 import { containerSyscalls } from '../container-syscalls.ts';
 import { requireProgram } from '../oci-runtime.ts';
+import { spawnWatched, tied } from '../spawn-process.ts';
 import { openPseudoTerminal } from '../terminal/pseudo-terminal.ts';
 import { keepTerminalModes } from '../terminal/user-terminal.ts';
 import { type ContainerEnd, sendTask, startWaiting, type WaitingProcess } from '../waiting-process.ts';
@@ -22,13 +23,13 @@ export async function runInitInTerminal(plan: InitPlan, signal: AbortSignal): Pr
   using _modes = keepTerminalModes();
   using terminal = openPseudoTerminal();
   const [report, task] = [pipe(), pipe()];
-  const stdio = ['ignore' as const, terminal.slave, report.write, task.read, terminal.slave];
-  const child = spawnTied(initCommand(), { stdio, session: 'own', env: INIT_ENV });
-  for (const fd of [terminal.slave, report.write, task.read]) closeSync(fd);
-  const end = endOfProcess(child, COMMAND_DEPTH);
+  const stdin = openSync('/dev/null', 'r');
+  const descriptors = [stdin, terminal.slave, report.write, task.read, terminal.slave];
+  const child = spawnWatched(tied(initCommand()), { descriptors, session: 'own', env: INIT_ENV });
+  for (const fd of [stdin, terminal.slave, report.write, task.read]) closeSync(fd);
   sendTask(task.write, planText(withConsole(plan, terminal.path)));
   using _connection = terminal.connect();
-  const status = await end.wait(signal);
+  const status = await endOfContainer(child, COMMAND_DEPTH, { signal });
   try {
     return { status, report: readFileSync(report.read, 'utf8') };
   } finally {

@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf } from '../../core/errors.ts';
-import { requireProgram } from '../oci-runtime.ts';
+import { containerSyscalls } from '../container-syscalls.ts';
+import { type SpawnedProcess, spawnProcess, tied } from '../spawn-process.ts';
 import { NAMESPACE_ADDRESSES } from './namespace-addresses.ts';
 import type { NetworkTool } from './network-tool.ts';
 import { needsForwardedNames } from './resolv-conf.ts';
@@ -31,44 +32,53 @@ export async function connectNamespace(
   { namespace, pidFile }: { readonly namespace: string; readonly pidFile: string },
 ): Promise<NetworkConnection> {
   const args = tool.name === 'pasta' ? pastaArguments(namespace, pidFile) : slirpArguments(namespace);
-  const child = spawn(requireProgram('setpriv'), ['--pdeathsig', 'KILL', '--', tool.path, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    detached: true,
-    cwd: '/',
-    // Nothing of the user's environment: it may hold credentials.
-    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
-  });
+  const { child, output, ready } = start([tool.path, ...args]);
   let said = '';
-  for (const output of [child.stdout, child.stderr])
-    output?.on('data', (data: Buffer) => {
-      said = (said + data.toString()).slice(-SAID_LIMIT);
-    });
+  output.on('data', (data: Buffer) => {
+    said = (said + data.toString()).slice(-SAID_LIMIT);
+  });
   const isReady = await Promise.race([
-    tool.name === 'pasta' ? pidWritten(pidFile, child) : readyByte(child),
-    once(child, 'exit').then(() => false),
+    tool.name === 'pasta' ? pidWritten(pidFile, output) : once(ready, 'data').then(() => true),
+    once(output, 'close').then(() => false),
     delay(READY_TIMEOUT_MS, false, { ref: false }),
   ]);
-  const stop = () => void child.kill('SIGKILL');
+  const stop = () => child.kill('SIGKILL');
   if (!isReady) {
     stop();
     throw new Error(`${tool.name} gave no connection: ${problemIn(said)}`);
   }
   // It runs for as long as there are steps, and must not keep this process.
-  child.unref();
-  for (const output of child.stdio) if (output instanceof Socket) output.unref();
+  for (const socket of [output, ready]) socket.unref();
   return {
-    problem: async () => (hasEnded(child) ? `${tool.name} ${await howItEnded(child)}: ${problemIn(said)}` : undefined),
+    problem: async () => {
+      if (!hasEnded(child)) return undefined;
+      const end = howItEnded(child.wait());
+      if (!output.destroyed) await once(output.ref(), 'close');
+      return `${tool.name} ${end}: ${problemIn(said)}`;
+    },
     [Symbol.dispose]: stop,
   };
 }
 
-/** Asks the kernel: this process is told only when it is quite gone, which takes the kernel longer than the network. */
-function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null || isExiting(child.pid);
+/** Starts the program with pipes for what it says, and, as descriptor 3, for when it is ready. */
+function start(command: readonly string[]) {
+  const { pipe } = containerSyscalls();
+  const [output, ready] = [pipe(), pipe()];
+  const stdin = openSync('/dev/null', 'r');
+  const descriptors = [stdin, output.write, output.write, ready.write];
+  const child = spawnProcess(tied(command), { descriptors, session: 'own' });
+  for (const fd of [stdin, output.write, ready.write]) closeSync(fd);
+  const reading = ({ read }: { readonly read: number }) => new Socket({ fd: read, readable: true, writable: false });
+  return { child, output: reading(output), ready: reading(ready) };
+}
+
+/** Whether it is on its way out: the kernel takes longer to end it than its network. */
+function hasEnded(child: SpawnedProcess): boolean {
+  return child.status() !== undefined || isExiting(child.pid);
 }
 
 /** Whether PF_EXITING is among its flags: the ninth field, the seventh after the name (proc_pid_stat(5)). */
-function isExiting(pid: number | undefined): boolean {
+function isExiting(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const flags = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[6];
@@ -79,12 +89,9 @@ function isExiting(pid: number | undefined): boolean {
   }
 }
 
-async function howItEnded(child: ChildProcess): Promise<string> {
-  if (child.exitCode === null && child.signalCode === null) {
-    child.ref();
-    await once(child, 'exit');
-  }
-  return child.signalCode === null ? `ended with status ${child.exitCode}` : `was ended by ${child.signalCode}`;
+function howItEnded(status: number): string {
+  const signal = Object.entries(constants.signals).find(([, number]) => number === status - 128)?.[0];
+  return signal === undefined ? `ended with status ${status}` : `was ended by ${signal}`;
 }
 
 /**
@@ -120,18 +127,11 @@ function slirpArguments(namespace: string): string[] {
 }
 
 /** pasta has no other way to say that it is ready: it makes the file at once, and writes to it when the namespace is connected. */
-async function pidWritten(path: string, child: ChildProcess): Promise<boolean> {
+async function pidWritten(path: string, output: Socket): Promise<boolean> {
   while ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) {
-    if (child.exitCode !== null || child.signalCode !== null) return false;
+    if (output.destroyed) return false;
     await delay(POLL_MS);
   }
-  return true;
-}
-
-async function readyByte(child: ChildProcess): Promise<boolean> {
-  const ready = child.stdio[3];
-  if (ready === null || ready === undefined) throw new Error('internal: descriptor 3 is no pipe');
-  await once(ready, 'data');
   return true;
 }
 
