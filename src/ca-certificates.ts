@@ -1,11 +1,13 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import type { TrustedCertificates } from '../solver/ops/services.ts';
 import type { BuildRequest } from './build-request.ts';
 import { errnoOf, SlipwayError } from './core/errors.ts';
+import { readUpTo } from './core/read-up-to.ts';
 
+/** All authorities that anybody trusts take a quarter of a megabyte. */
+const LIMIT_BYTES = 16 * 1024 * 1024;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 
 /**
@@ -41,11 +43,14 @@ function isCertificate(pem: string): boolean {
 }
 
 function read(given: string, path: string): string {
+  let bytes: Buffer | undefined;
   try {
-    return readFileSync(path, 'latin1');
+    bytes = readUpTo(path, LIMIT_BYTES);
   } catch (error) {
     throw new SlipwayError('SLIPWAY_CA_CERT_UNREADABLE', `--ca-cert ${given} cannot be read: ${errnoOf(error)}`, {
       cause: error,
     });
   }
+  if (bytes !== undefined) return bytes.toString('latin1');
+  throw new SlipwayError('SLIPWAY_CA_CERT_INVALID', `--ca-cert ${given}: it has more than ${LIMIT_BYTES} bytes`);
 }

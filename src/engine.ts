@@ -87,6 +87,7 @@ export function openEngine(options: EngineOptions): Engine {
     connect: () => connect('default'),
     pull: request.pull ? 'always' : 'missing',
     cwd: request.cwd,
+    root: store.root,
   });
   const executor = lazyExecutor(request, closing, () => ({
     stateDir: `${store.root}/executor`,

@@ -1,7 +1,8 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { BuildRequest } from './build-request.ts';
 import { errnoOf, SlipwayError } from './core/errors.ts';
+import { readUpTo } from './core/read-up-to.ts';
 
 /** BuildKit's limit (session/secrets: MaxSecretSize). */
 const LIMIT_BYTES = 500 * 1024;
@@ -17,7 +18,7 @@ export function readSecret({ secrets, cwd, env }: BuildRequest, id: string): Uin
     const value = env[secret.source.env];
     return value === undefined ? undefined : checkSize(id, Buffer.from(value));
   }
-  return checkSize(id, readFile(id, resolve(cwd, secret.source.file)));
+  return readFile(id, resolve(cwd, secret.source.file));
 }
 
 /** Fails for secrets whose files cannot be read, before anything is built. */
@@ -35,12 +36,15 @@ export function checkSecrets(request: BuildRequest): void {
   }
 }
 
-function readFile(id: string, path: string): Buffer {
+function readFile(id: string, path: string): Uint8Array {
+  let bytes: Uint8Array | undefined;
   try {
-    return readFileSync(path);
+    bytes = readUpTo(path, LIMIT_BYTES);
   } catch (error) {
     throw unreadable(id, path, error);
   }
+  if (bytes === undefined) throw tooLarge(id);
+  return bytes;
 }
 
 function unreadable(id: string, path: string, cause: unknown): SlipwayError {
@@ -50,8 +54,9 @@ function unreadable(id: string, path: string, cause: unknown): SlipwayError {
 
 function checkSize(id: string, bytes: Buffer): Uint8Array {
   if (bytes.length <= LIMIT_BYTES) return bytes;
-  throw new SlipwayError(
-    'SLIPWAY_SECRET_TOO_LARGE',
-    `secret ${id} has ${bytes.length} bytes; at most ${LIMIT_BYTES} are allowed`,
-  );
+  throw tooLarge(id);
+}
+
+function tooLarge(id: string): SlipwayError {
+  return new SlipwayError('SLIPWAY_SECRET_TOO_LARGE', `secret ${id} has more than the ${LIMIT_BYTES} bytes allowed`);
 }

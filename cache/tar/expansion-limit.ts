@@ -4,6 +4,8 @@ import { SlipwayError } from '../../src/core/errors.ts';
 const FREE_BYTES = 4 * 1024 ** 3;
 /** Above that, how many times its own size. Images become 2 to 5 times as large, logs 50 times, an archive that is an attack 1000 times. */
 const RATIO = 100;
+/** Each is a file to make and to remember: twice as many as the largest images have. */
+const ENTRY_LIMIT = 2_000_000;
 const SETTING = 'SLIPWAY_EXPANSION_LIMIT';
 
 /**
@@ -24,6 +26,14 @@ export function checkExpansion(
     `${archive} becomes more than ${free} bytes, which is more than ${RATIO} times the ${taken} bytes that were read of it`,
     { hint: `if it is to be so large, set ${SETTING} to the gigabytes that it may become, or to off` },
   );
+}
+
+/** Refuses an archive of more than 2,000,000 entries (`SLIPWAY_ARCHIVE_TOO_LARGE`), unless SLIPWAY_EXPANSION_LIMIT is `off`. */
+export function checkEntryCount(archive: string, count: number): void {
+  if (count <= ENTRY_LIMIT || process.env[SETTING] === 'off') return;
+  throw new SlipwayError('SLIPWAY_ARCHIVE_TOO_LARGE', `${archive} has more than ${ENTRY_LIMIT} entries`, {
+    hint: `if it is to have so many, set ${SETTING} to off`,
+  });
 }
 
 function freeBytes(setting: string | undefined): number {

@@ -1,6 +1,6 @@
 import type { BytePath } from '../../src/core/byte-path.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
-import { checkExpansion } from './expansion-limit.ts';
+import { checkEntryCount, checkExpansion } from './expansion-limit.ts';
 import {
   applyExtended,
   type ExtendedHeaders,
@@ -86,6 +86,7 @@ export class TarReader {
   #zeroBlocks = 0;
   #position = 0;
   #holeBytes = 0;
+  #entries = 0;
 
   constructor(archive: string, visitor: TarVisitor) {
     this.#archive = archive;
@@ -218,6 +219,7 @@ export class TarReader {
   }
 
   #onEntry(header: FullHeader, bytes: Buffer, offset: number): void {
+    checkEntryCount(this.#archive, ++this.#entries);
     const type = this.#typeOf(header);
     if (header.name === '') this.#refuse('an entry has no name');
     if (header.uid > OWNER_LIMIT || header.gid > OWNER_LIMIT)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { type BytePath, toBytePath } from '../../src/core/byte-path.ts';
 import { type Digest, digestOfJson } from '../../src/core/digest.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
@@ -78,18 +79,21 @@ async function fetchFile(op: HttpOp, services: OpServices, context: OpContext): 
 }
 
 /** Streams the body into the content store; `pinned` is its digest by the algorithm of the checksum. */
-async function store(op: HttpOp, response: Response, { content }: OpServices, context: OpContext) {
+async function store(op: HttpOp, response: Response, { content, temporaryPath }: OpServices, context: OpContext) {
   const algorithm = op.checksum?.split(':')[0] ?? 'sha256';
   const other = algorithm === 'sha256' ? undefined : createHash(algorithm);
+  const { url } = op;
+  const { signal } = context;
+  const folder = dirname(temporaryPath());
   const progress = transferProgress(response, context);
   async function* bytes() {
-    for await (const chunk of readBody(response, op.url, context.signal)) {
+    for await (const chunk of readBody(response, { url, folder, signal })) {
       other?.update(chunk);
       progress(chunk.length);
       yield chunk;
     }
   }
-  const { digest } = await content.ingest(bytes(), undefined, context.signal);
+  const { digest } = await content.ingest(bytes(), undefined, signal);
   return { digest, pinned: other === undefined ? digest : `${algorithm}:${other.digest('hex')}` };
 }
 

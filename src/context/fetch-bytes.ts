@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { fetchUrl, readBody } from '../core/fetch-url.ts';
 import type { ContextServices } from './build-context.ts';
 
@@ -8,5 +9,6 @@ export function isHttpUrl(text: string): boolean {
 
 /** The body of a URL; see `fetchUrl` for its errors. */
 export async function* fetchBytes(url: string, services: ContextServices): AsyncGenerator<Uint8Array> {
-  yield* readBody(await fetchUrl(url, services), url, services.signal);
+  const folder = dirname(services.temporaryPath());
+  yield* readBody(await fetchUrl(url, services), { url, folder, signal: services.signal });
 }

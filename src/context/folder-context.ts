@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync, realpathSync } from 'node:fs';
+import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type BytePath, hostPath, toBytePath } from '../core/byte-path.ts';
 import { errnoOf, SlipwayError } from '../core/errors.ts';
@@ -8,6 +8,7 @@ import {
   type PatternLine,
   parseIgnoreFile,
 } from '../core/ignore-patterns.ts';
+import { readUpTo } from '../core/read-up-to.ts';
 import type { BuildContext } from './build-context.ts';
 import { openFolderTree } from './folder-tree.ts';
 
@@ -99,19 +100,20 @@ function readIgnore(folder: string, specific: string | undefined): ReadIgnore {
 }
 
 function readIgnoreFile(path: string): string | undefined {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) return undefined;
-  if (stats.size > IGNORE_LIMIT) {
-    throw new SlipwayError('SLIPWAY_IGNORE_INVALID', `${path}: ${stats.size} bytes are more than ${IGNORE_LIMIT}`);
-  }
+  let bytes: Buffer | undefined;
   try {
-    return readFileSync(path, 'utf8');
+    const stats = statSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return undefined;
+    if (!stats.isFile()) throw new SlipwayError('SLIPWAY_IGNORE_INVALID', `cannot read ${path}: it is no regular file`);
+    bytes = readUpTo(path, IGNORE_LIMIT);
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined;
-    if (errno !== 'EACCES' && errno !== 'EISDIR' && errno !== 'ELOOP') throw error;
+    if (errno !== 'EACCES' && errno !== 'ELOOP') throw error;
     throw new SlipwayError('SLIPWAY_IGNORE_INVALID', `cannot read ${path}: ${errno}`, { cause: error });
   }
+  if (bytes !== undefined) return bytes.toString('utf8');
+  throw new SlipwayError('SLIPWAY_IGNORE_INVALID', `${path} has more than ${IGNORE_LIMIT} bytes`);
 }
 
 function exists(path: BytePath): boolean {

@@ -16,6 +16,12 @@ export function parseJson(bytes: Uint8Array, complain: Complaint): unknown {
   }
 }
 
+/** A value as a message shows it, in at most 120 characters: of what may be nested to any depth only what it is. */
+export function shownJson(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  return (JSON.stringify(value) ?? 'nothing').slice(0, 120);
+}
+
 /** `value` as an object; arrays and null are none. */
 export function objectOf(value: unknown, name: string, complain: Complaint): JsonObject {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;

@@ -8,6 +8,7 @@ import {
   listOf,
   objectOf,
   parseJson,
+  shownJson,
   textMapOf,
   textOf,
   textsOf,
@@ -60,7 +61,7 @@ function refuseSchema1(document: JsonObject, where: string, mediaType: string | 
 
 function agreedType(document: JsonObject, said: string | undefined, complain: Complaint): string {
   if (document.schemaVersion !== 2)
-    throw complain(`"schemaVersion" is ${JSON.stringify(document.schemaVersion)?.slice(0, 40)}, expected 2`);
+    throw complain(`"schemaVersion" is ${shownJson(document.schemaVersion)}, expected 2`);
   const own = textOf(document.mediaType, '"mediaType"', complain);
   const looksLikeIndex = document.manifests !== undefined;
   if (looksLikeIndex && (document.layers !== undefined || document.config !== undefined))
@@ -94,8 +95,7 @@ function readManifest(document: JsonObject, mediaType: string, complain: Complai
 function readDescriptor(value: unknown, name: string, complain: Complaint): Descriptor {
   const document = objectOf(value, name, complain);
   const digest = document.digest;
-  if (!isDigest(digest))
-    throw complain(`the digest of ${name} is ${JSON.stringify(digest)?.slice(0, 120)}, expected a sha256 digest`);
+  if (!isDigest(digest)) throw complain(`the digest of ${name} is ${shownJson(digest)}, expected a sha256 digest`);
   const size = countOf(document.size, `the size of ${name}`, complain);
   if (size === undefined) throw complain(`${name} has no size`);
   const mediaType = textOf(document.mediaType, `the media type of ${name}`, complain);

@@ -19,6 +19,8 @@ export interface ImageSourcesOptions {
   /** See `ImageResolverOptions`. */
   readonly pull: 'missing' | 'always';
   readonly cwd: string;
+  /** The folder of the store. */
+  readonly root: string;
   readonly onProgress?: TransferListener;
 }
 
@@ -43,7 +45,7 @@ export function createImageSources(options: ImageSourcesOptions): ImageSources {
     return client;
   };
   const registry = createRegistryImages(content, connect);
-  const downloads = new LayerDownloads(content, options.onProgress);
+  const downloads = new LayerDownloads(content, options.root, options.onProgress);
   const fetchFrom = (
     ref: string,
     open: (descriptor: Descriptor, signal: AbortSignal) => AsyncIterable<Uint8Array>,

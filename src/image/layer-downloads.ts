@@ -3,6 +3,7 @@ import type { ContentStore } from '../../cache/content/content-store.ts';
 import type { Descriptor } from '../core/descriptor.ts';
 import type { Digest } from '../core/digest.ts';
 import { SlipwayError } from '../core/errors.ts';
+import { checkRoom } from '../core/free-space.ts';
 
 /** How far the transfer of one blob is, in bytes. */
 export interface TransferProgress {
@@ -38,12 +39,15 @@ const CONCURRENCY = 4;
  */
 export class LayerDownloads {
   readonly #content: ContentStore;
+  readonly #folder: string;
   readonly #onProgress: TransferListener | undefined;
   readonly #running = new Map<Digest, Download>();
   #queue: Promise<PQueue> | undefined;
 
-  constructor(content: ContentStore, onProgress?: TransferListener) {
+  /** `folder` is on the disk that blobs have to fit on: `SLIPWAY_DISK_FULL` for one that does not. */
+  constructor(content: ContentStore, folder: string, onProgress?: TransferListener) {
     this.#content = content;
+    this.#folder = folder;
     this.#onProgress = onProgress;
   }
 
@@ -103,6 +107,7 @@ export class LayerDownloads {
 
   async *#reported({ ref, descriptor, open }: DownloadRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const { digest, size: total } = descriptor;
+    checkRoom(this.#folder, total, `pull ${ref}`);
     let current = 0;
     this.#onProgress?.({ ref, digest, current, total });
     for await (const chunk of open(signal)) {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { type Descriptor, MEDIA } from '../core/descriptor.ts';
 import { digestOf, hexOf, isDigest } from '../core/digest.ts';
 import { errnoOf, SlipwayError } from '../core/errors.ts';
+import { shownJson } from '../core/json-shape.ts';
 import { MAX_MANIFEST_BYTES, parseManifest } from '../core/manifest.ts';
 import { isTag } from '../core/reference.ts';
 import { MAX_CONFIG_BYTES } from './parse-image-config.ts';
@@ -91,10 +92,7 @@ function readMarker(path: string): void {
     if (!(error instanceof SyntaxError)) throw error;
   }
   if (version !== '1.0.0')
-    throw invalidLayout(
-      path,
-      `its file oci-layout says version ${JSON.stringify(version) ?? 'nothing'}, expected "1.0.0"`,
-    );
+    throw invalidLayout(path, `its file oci-layout says version ${shownJson(version)}, expected "1.0.0"`);
 }
 
 function invalidLayout(path: string, why: string): SlipwayError {

@@ -8,6 +8,7 @@ import {
   listOf,
   objectOf,
   parseJson,
+  shownJson,
   textMapOf,
   textOf,
   textsOf,
@@ -117,6 +118,6 @@ function diffIds(value: unknown, complain: Complaint): readonly DiffID[] {
   const rootfs = optionalObject(value, '"rootfs"', complain);
   return listOf(rootfs.diff_ids, '"rootfs.diff_ids"', complain).map((diffId) => {
     if (isDigest(diffId)) return diffId as DiffID;
-    throw complain(`"rootfs.diff_ids" holds ${JSON.stringify(diffId)?.slice(0, 120)}, expected sha256 digests`);
+    throw complain(`"rootfs.diff_ids" holds ${shownJson(diffId)}, expected sha256 digests`);
   });
 }

@@ -1,8 +1,8 @@
-import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { errnoOf, SlipwayError } from '../core/errors.ts';
 import { type Complaint, type JsonObject, objectOf, parseJson, textMapOf, textOf } from '../core/json-shape.ts';
+import { readUpTo } from '../core/read-up-to.ts';
 import { credentialKeyOf } from './endpoint.ts';
 
 /** How slipway proves to a registry who it is. */
@@ -47,9 +47,9 @@ export function dockerCredentials(env: Environment): CredentialSource {
 
 function readConfig(path: string, complain: Complaint): JsonObject {
   try {
-    const { size } = statSync(path);
-    if (size > MAX_CONFIG_BYTES) throw complain(`it has ${size} bytes, more than ${MAX_CONFIG_BYTES}`);
-    return objectOf(parseJson(readFileSync(path), complain), 'it', complain);
+    const bytes = readUpTo(path, MAX_CONFIG_BYTES);
+    if (bytes === undefined) throw complain(`it has more than ${MAX_CONFIG_BYTES} bytes`);
+    return objectOf(parseJson(bytes, complain), 'it', complain);
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === 'ENOENT' || errno === 'ENOTDIR') return {};

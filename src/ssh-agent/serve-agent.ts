@@ -64,9 +64,12 @@ function relay(client: Socket, path: string): Socket {
         continue;
       }
       isBusy = true;
+      // What is not read from it now waits in its program, not in this one.
+      client.pause();
       agent.write(framed(message));
       return;
     }
+    client.resume();
   };
   onMessages(client, (message) => {
     waiting.push(message);
@@ -81,9 +84,16 @@ function relay(client: Socket, path: string): Socket {
   return agent;
 }
 
+/** Bytes of answers that nobody reads. */
+const UNREAD_LIMIT = 1024 * 1024;
+
 function onMessages(socket: Socket, take: (message: Buffer) => void): void {
   const cut = messageCutter();
   socket.on('data', (data) => {
+    if (socket.writableLength > UNREAD_LIMIT) {
+      socket.destroy();
+      return;
+    }
     try {
       for (const message of cut(data)) take(message);
     } catch (error) {

@@ -24,6 +24,19 @@ describe('a folder', () => {
     expect(context.excludedBy('not-there/x')).toBeUndefined();
   });
 
+  test.each([
+    ['a pipe that nobody writes to', 'mkfifo .dockerignore', /it is no regular file$/],
+    ['a device that never ends', 'ln -s /dev/zero .dockerignore', /it is no regular file$/],
+    ['more than anybody wrote', 'truncate -s 17M .dockerignore', /has more than 16777216 bytes$/],
+  ])('has an ignore file that is refused where it is %s', async (_what, script, message) => {
+    const cwd = folderOf({ Dockerfile: FROM });
+    execFileSync('sh', ['-c', script], { cwd });
+    await expect(openBuildInput({ context: '.', cwd }, contextServices())).rejects.toMatchObject({
+      code: 'SLIPWAY_IGNORE_INVALID',
+      message: expect.stringMatching(message),
+    });
+  });
+
   test('may have a lower-case dockerfile', async () => {
     const cwd = folderOf({ dockerfile: FROM });
     const { dockerfile } = await openBuildInput({ context: '.', cwd }, contextServices());

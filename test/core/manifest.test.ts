@@ -54,7 +54,7 @@ describe('parseManifest', () => {
     ['HTML', '<html>', MEDIA.ociManifest, 'it is not JSON (it begins "<html>")'],
     ['a list', [], undefined, 'the manifest is not an object'],
     ['null', null, undefined, 'the manifest is not an object'],
-    ['no schema version', { ...manifest, schemaVersion: undefined }, undefined, '"schemaVersion" is undefined'],
+    ['no schema version', { ...manifest, schemaVersion: undefined }, undefined, '"schemaVersion" is nothing'],
     ['another schema version', { ...manifest, schemaVersion: 3 }, undefined, '"schemaVersion" is 3, expected 2'],
     ['members of both kinds', { ...manifest, manifests: [] }, undefined, 'of an index and of a manifest at once'],
     ['another type than it was sent as', manifest, MEDIA.dockerManifest, 'but calls itself'],
@@ -114,6 +114,12 @@ describe('parseManifest', () => {
         hint: expect.stringContaining('push the image again'),
       }),
     );
+  });
+
+  test('says what is wrong with lists in lists of any depth', () => {
+    const document = JSON.stringify({ ...manifest, config: { ...config, digest: 'deep' } });
+    const deep = `${'['.repeat(1e5)}${']'.repeat(1e5)}`;
+    expect(() => parse(document.replace('"deep"', deep))).toThrowError('the digest of "config" is an array');
   });
 
   test('refuses more than 4 MiB without parsing it', () => {

@@ -77,6 +77,7 @@ describe('parseImageConfig', () => {
       { rootfs: { diff_ids: ['sha256:../../x'] } },
       '"rootfs.diff_ids" holds "sha256:../../x", expected sha256 digests',
     ],
+    ['a diff id that is a list', { rootfs: { diff_ids: [[]] } }, '"rootfs.diff_ids" holds an array'],
     ['an architecture that is a list', { architecture: [] }, '"architecture" is not a string'],
   ])('refuses %s', (_what, document, message) => {
     expect(() => parse(document)).toThrowError(

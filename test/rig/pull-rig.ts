@@ -51,7 +51,8 @@ export function openPullRig(options: Partial<RegistryOptions> = {}): PullRig {
     images,
     client,
     connections: () => connections,
-    sources: (more = {}) => createImageSources({ content, images, connect, pull: 'missing', cwd: folder, ...more }),
+    sources: (more = {}) =>
+      createImageSources({ content, images, connect, pull: 'missing', cwd: folder, root: folder, ...more }),
     [Symbol.dispose]() {
       client[Symbol.dispose]();
       store[Symbol.dispose]();

@@ -181,6 +181,18 @@ describe('the agent of key files', () => {
     await once(socket, 'close');
   });
 
+  it('ends a connection on which much is asked and nothing is read', async () => {
+    await using agent = await serveAgent({ keys: [] }, `${folder}/agent`);
+    const socket = connect(agent.socket);
+    socket.on('error', () => {});
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    const many = Buffer.concat(Array.from({ length: 10_000 }, () => framed(REQUEST_IDENTITIES)));
+    for (let sent = 0; sent < 200 && socket.writable; sent++)
+      await new Promise((resolve) => socket.write(many, resolve));
+    expect(socket.bytesWritten).toBeLessThan(200 * many.length);
+    await closed;
+  });
+
   it('leaves nothing behind', async () => {
     await (await serveAgent({ keys: [] }, `${folder}/agent`))[Symbol.asyncDispose]();
     expect(existsSync(`${folder}/agent`)).toBe(false);

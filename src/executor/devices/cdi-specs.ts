@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { errnoOf, SlipwayError } from '../../core/errors.ts';
+import { readUpTo } from '../../core/read-up-to.ts';
 
 /** What a device adds to a container (Container Device Interface, SPEC.md, "containerEdits"). */
 export interface ContainerEdits {
@@ -47,8 +48,8 @@ function namesIn(folder: string): string[] {
 }
 
 function readSpec(path: string): CdiDevice[] {
-  const bytes = readFileSync(path);
-  if (bytes.length > LIMIT_BYTES) throw invalid(path, `it has more than ${LIMIT_BYTES} bytes`);
+  const bytes = readUpTo(path, LIMIT_BYTES);
+  if (bytes === undefined) throw invalid(path, `it has more than ${LIMIT_BYTES} bytes`);
   const spec = objectOf(parse(path, bytes.toString()), path, 'the specification');
   const kind = textOf(spec.kind, path, 'kind');
   const common = editsOf(spec.containerEdits, path);

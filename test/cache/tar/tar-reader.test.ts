@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TarReader } from '../../../cache/tar/tar-reader.ts';
 import { archiveOf, item, octal, padded, paxHeader, rawHeader, readArchive, TRAILER } from './archives.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'slipway-test-'));
@@ -240,6 +241,21 @@ describe('TarReader refuses', () => {
     for (let length = 1; length < whole.length; length += 13)
       if (!ends.includes(length))
         expect(() => readArchive(whole.subarray(0, length)), `${length}`).toThrow(/cut off|ends after/);
+  });
+});
+
+describe('TarReader on an archive of very many entries', () => {
+  it('stops after two million', () => {
+    let entries = 0;
+    const count = () => void entries++;
+    const visitor = { entry: count, data: () => {}, hole: () => {}, entryEnd: () => {} };
+    const reader = new TarReader('many.tar', visitor);
+    const chunk = Buffer.concat(Array.from({ length: 10_000 }, () => rawHeader({})));
+    const readAll = () => {
+      for (let round = 0; round <= 200; round++) reader.write(chunk);
+    };
+    expect(readAll).toThrow(expect.objectContaining({ code: 'SLIPWAY_ARCHIVE_TOO_LARGE' }));
+    expect(entries).toBe(2_000_000);
   });
 });
 

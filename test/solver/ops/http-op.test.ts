@@ -48,9 +48,10 @@ function httpOp(changes: Partial<HttpOp> = {}, context = CONTEXT) {
   const services = {
     content: openContentStore(store),
     downloads: openDownloadStore(store.database),
+    temporaryPath: () => store.temporaryPath(),
     fetch,
     layers: {
-      addTree: (entries: readonly TreeEntry[]) => {
+      addTree: (entries: Iterable<TreeEntry>) => {
         added.push(...entries);
         return 'layer' as LayerId;
       },
