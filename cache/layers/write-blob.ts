@@ -8,6 +8,7 @@ import { MemberDigests } from './member-digests.ts';
 import { MEMBER } from './member-groups.ts';
 import { type MemberOutput, memberOutput, type WrittenMember } from './member-output.ts';
 import type { MemberPlace, MemberTable } from './member-table.ts';
+import { takeTurns } from './take-turns.ts';
 import { writeMembers } from './write-members.ts';
 
 export interface BlobTarget {
@@ -48,9 +49,10 @@ export async function writeChunksBlob(chunks: Chunks, target: BlobTarget): Promi
     case 'gzip':
     case 'zstd':
       return writeMemberBlob(target, form.member, async (output) => {
+        const turn = takeTurns(signal);
         for await (const chunk of chunks) {
-          signal.throwIfAborted();
           await output.addTar(chunk);
+          await turn();
         }
       });
     default:
@@ -60,9 +62,10 @@ export async function writeChunksBlob(chunks: Chunks, target: BlobTarget): Promi
 
 async function writePlain(chunks: Chunks, { content, signal }: BlobTarget): Promise<WrittenBlob> {
   using writer = content.writer();
+  const turn = takeTurns(signal);
   for await (const chunk of chunks) {
-    signal.throwIfAborted();
     writer.write(chunk);
+    await turn();
   }
   const blob = writer.commit();
   return { descriptor: { mediaType: MEDIA.ociLayer, ...blob }, diffId: blob.digest as DiffID, tarDigest: blob.digest };

@@ -20,6 +20,7 @@ import {
 } from './estargz-format.ts';
 import { rootedPath } from './layer-path.ts';
 import { type MemberOutput, memberOutput } from './member-output.ts';
+import { takeTurns } from './take-turns.ts';
 import { type BlobTarget, keptMembers, type WrittenBlob } from './write-blob.ts';
 
 /** Longest piece of a file that has a member of its own, as in the reference implementation: what a reader fetches at once. */
@@ -42,10 +43,11 @@ export async function writeEstargz(
   const pieces = new EstargzPieces(output);
   const tarDigest = startDigest();
   try {
+    const turn = takeTurns(signal);
     for await (const chunk of chunks) {
-      signal.throwIfAborted();
       tarDigest.update(chunk);
       await pieces.add(chunk);
+      await turn();
     }
     await pieces.endTar();
     const { tocDigest, ...written } = await finish(writer, pieces, output);

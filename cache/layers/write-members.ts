@@ -7,14 +7,12 @@ import { MEMBER, type MemberGroup, memberGroups } from './member-groups.ts';
 import { recipeKey } from './member-keys.ts';
 import type { MemberOutput } from './member-output.ts';
 import { LARGE_FILE, type RepeatedRun, RepeatedRuns } from './repeated-runs.ts';
+import { takeTurns } from './take-turns.ts';
 
 export interface MemberSource {
   readonly compression: MemberCompression;
   readonly signal: AbortSignal;
 }
-
-/** Longest time that the event loop is held, in milliseconds. */
-const SLICE = 40;
 
 /**
  * Hands a layer's tar to an output, cut into members. Files of a member that is known by what it is made from are not read. Of large
@@ -25,21 +23,19 @@ export async function writeMembers(
   output: MemberOutput,
   { compression, signal }: MemberSource,
 ): Promise<void> {
-  const scope = { output, compression, buffers: new ChunkBuffers(), repeated: new RepeatedRuns() };
-  let sliceEnd = performance.now() + SLICE;
+  const turn = takeTurns(signal);
+  const scope = { output, compression, turn, buffers: new ChunkBuffers(), repeated: new RepeatedRuns() };
   for (const group of memberGroups(items)) {
     if (isOneMember(group)) await writeMember(group.items, scope);
     else await writeLarge(group.items, scope);
-    if (performance.now() < sliceEnd) continue;
-    await new Promise((resume) => setImmediate(resume));
-    signal.throwIfAborted();
-    sliceEnd = performance.now() + SLICE;
+    await turn();
   }
   await output.addTar(Buffer.from(TAR_TRAILER));
 }
 
 interface Scope extends Omit<MemberSource, 'signal'> {
   readonly output: MemberOutput;
+  readonly turn: () => Promise<void>;
   readonly buffers: ChunkBuffers;
   readonly repeated: RepeatedRuns;
 }
@@ -68,7 +64,7 @@ function checkContent({ item, chunk, start, end }: PlacedContent<LayerItem>): vo
   throw hostFileChanged(known.file);
 }
 
-async function writeLarge(items: readonly LayerItem[], { output, buffers, repeated }: Scope): Promise<void> {
+async function writeLarge(items: readonly LayerItem[], { output, turn, buffers, repeated }: Scope): Promise<void> {
   const runs: RepeatedRun[] = [];
   const onContent = (content: PlacedContent<LayerItem>) => void runs.push(...repeated.find(content));
   for (const chunk of writeTarEntries(items, { allocate: buffers.take, onContent })) {
@@ -78,6 +74,7 @@ async function writeLarge(items: readonly LayerItem[], { output, buffers, repeat
       const release = index === pieces.length - 1 ? { release: () => buffers.give(chunk) } : {};
       await output.addTar(chunk.subarray(start, end), { ...release, ...(name === undefined ? {} : { name }) });
     }
+    await turn();
   }
 }
 
