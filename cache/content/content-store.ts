@@ -33,19 +33,19 @@ export interface BlobWriterOptions {
   readonly digest?: RunningDigest;
 }
 
-export interface AppendOptions {
+export interface WriteOptions {
   /** The caller has resumed the digest behind these bytes. */
   readonly isDigested?: boolean;
 }
 
 export interface BlobWriter extends Disposable {
   /** Appends; synchronous, because the page cache takes it. Not before what was handed to `append` is flushed. */
-  write(bytes: Uint8Array): void;
+  write(bytes: Uint8Array, options?: WriteOptions): void;
   /**
    * Appends while the caller goes on, and resolves when more may be appended. The bytes must stay as they are, and the writer must neither
    * be committed nor disposed, until a `flush` has settled.
    */
-  append(bytes: Uint8Array, options?: AppendOptions): Promise<void>;
+  append(bytes: Uint8Array): Promise<void>;
   flush(): Promise<void>;
   /** Renames into place under the digest of what was written, which is computed while writing. Idempotent for equal content. */
   commit(): { readonly digest: Digest; readonly size: number };

@@ -91,14 +91,14 @@ function openWriter(
     file = undefined;
   };
   return {
-    write(bytes) {
+    write(bytes, { isDigested = false } = {}) {
       if (file === undefined) throw new Error('internal: write to a finished blob');
-      running.update(bytes);
+      if (!isDigested) running.update(bytes);
       for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
       size += bytes.length;
     },
-    append(bytes, { isDigested = false } = {}) {
-      if (!isDigested) running.update(bytes);
+    append(bytes) {
+      running.update(bytes);
       size += bytes.length;
       return background.append(bytes);
     },

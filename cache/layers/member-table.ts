@@ -29,8 +29,8 @@ export interface MemberPlace extends Omit<StoredMember, 'compressed'> {
 
 /** Members that were compressed before, found inside the blobs that they are part of: nothing is stored twice. Disposing closes these. */
 export interface MemberTable extends Disposable {
-  /** The member as it was saved, where a blob that has it is still there. */
-  find(key: MemberKey): StoredMember | undefined;
+  /** The member as it was saved, where a blob that has it is still there. `allocate` gives room for its compressed bytes. */
+  find(key: MemberKey, allocate?: (size: number) => Buffer): StoredMember | undefined;
   save(blob: Digest, members: readonly MemberPlace[]): void;
 }
 
@@ -51,11 +51,11 @@ export function openMemberTable(database: Database, content: ContentStore): Memb
     return last.file;
   };
   return {
-    find(key) {
+    find(key, allocate = Buffer.allocUnsafeSlow) {
       const row = database.statement('SELECT * FROM layer_members WHERE key = ?').get(key);
       const file = row === undefined ? undefined : fileOf(row.blob as Digest);
       if (row === undefined || file === undefined) return undefined;
-      const compressed = readPiece(file, Number(row.place), Number(row.size));
+      const compressed = readPiece(file, allocate(Number(row.size)), Number(row.place));
       const checksum = Number(row.checksum);
       // What a disk lost is compressed again.
       if (compressed === undefined || crc32(compressed) !== checksum) return undefined;
@@ -75,7 +75,6 @@ function statesOf({ states }: Record<string, unknown>): Pick<StoredMember, 'stat
   return states instanceof Uint8Array ? { states: Buffer.from(states) as MemberDigestStates } : {};
 }
 
-function readPiece(file: number, place: number, size: number): Buffer | undefined {
-  const bytes = Buffer.allocUnsafeSlow(size);
-  return readSync(file, bytes, 0, size, place) === size ? bytes : undefined;
+function readPiece(file: number, into: Buffer, place: number): Buffer | undefined {
+  return readSync(file, into, 0, into.length, place) === into.length ? into : undefined;
 }
