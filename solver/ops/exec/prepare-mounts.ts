@@ -1,11 +1,10 @@
 import type { LayerStack, MountedStack } from '../../../cache/layers/layer-store.ts';
-import type { CacheMount } from '../../../cache/mounts/cache-mount-store.ts';
 import { type BytePath, toBytePath } from '../../../src/core/byte-path.ts';
 import { SlipwayError } from '../../../src/core/errors.ts';
 import type { ContainerMount } from '../../../src/core/executor.ts';
 import type { ExecMount, ExecOp, Vertex } from '../../vertex.ts';
 import type { OpServices } from '../services.ts';
-import { acquireCaches } from './cache-mounts.ts';
+import { type AcquiredCache, acquireCaches } from './cache-mounts.ts';
 import { entriesBelow, mountedPath, openInput } from './mounted-content.ts';
 
 /** A RUN's `--mount`s, ready for the executor for as long as what holds them is not disposed. */
@@ -46,7 +45,7 @@ export async function prepareMounts(request: MountRequest, held: AsyncDisposable
 
 interface Preparation extends MountRequest {
   readonly held: AsyncDisposableStack;
-  readonly caches: ReadonlyMap<ExecMount, CacheMount>;
+  readonly caches: ReadonlyMap<ExecMount, AcquiredCache>;
 }
 
 type Prepared = PreparedMounts;
@@ -91,13 +90,11 @@ async function bindSource(
   return { stack: held.use(await services.layers.mount(layers, signal)), path };
 }
 
-function cache(mount: MountOf<'cache'>, caches: ReadonlyMap<ExecMount, CacheMount>): ContainerMount {
-  const folder = caches.get(mount);
-  if (folder === undefined) throw new Error(`internal: no folder for the cache mount ${mount.id}`);
-  const access = mount.readonly ? 'ro' : 'rw';
-  // With files to begin with, the source is the folder of theirs that became the cache; without, it is one in the cache.
-  const path = toBytePath(mount.input === 'scratch' ? mount.source : '/');
-  return { type: 'host', target: mount.target, source: folder.path, path, access };
+function cache(mount: MountOf<'cache'>, caches: ReadonlyMap<ExecMount, AcquiredCache>): ContainerMount {
+  const acquired = caches.get(mount);
+  if (acquired === undefined) throw new Error(`internal: no folder for the cache mount ${mount.id}`);
+  const { folder, path } = acquired;
+  return { type: 'host', target: mount.target, source: folder.path, path, access: mount.readonly ? 'ro' : 'rw' };
 }
 
 function secret(mount: MountOf<'secret'>, services: OpServices): Prepared {
