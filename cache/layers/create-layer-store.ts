@@ -9,6 +9,7 @@ import { fetchPulled, type LayerContext, lazyOverlayPrefix, newLayerId, pulledLa
 import { ensureFolders, registerFolder, viewOf } from './layer-folders.ts';
 import type { ActiveLayer, LayerId, LayerStack, LayerStore, MountedStack, TreeEntry } from './layer-store.ts';
 import { openLayerTable } from './layer-table.ts';
+import { LayerTree, layerTreeOf } from './layer-tree.ts';
 import { createOnce } from './once.ts';
 
 /** What a layer store is made on. The caller disposes them after it. */
@@ -34,7 +35,7 @@ export function createLayerStore({ store, content, leases }: LayerStoreParts): L
     overlayXattrPrefix: context.overlayPrefix,
     addTree(entries) {
       const layer = newLayerId();
-      context.trees.set(layer, entries);
+      context.trees.set(layer, entries instanceof LayerTree ? entries : layerTreeOf(entries));
       return layer;
     },
     addBlob(descriptor, diffId, source) {
@@ -138,7 +139,7 @@ async function openView(
   }
 }
 
-async function layerEntries(context: LayerContext, layer: LayerId, signal: AbortSignal): Promise<readonly TreeEntry[]> {
+async function layerEntries(context: LayerContext, layer: LayerId, signal: AbortSignal): Promise<Iterable<TreeEntry>> {
   const tree = context.trees.get(layer);
   if (tree !== undefined) return tree;
   const [folder] = await ensureFolders(context, [layer], signal);

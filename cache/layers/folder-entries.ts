@@ -119,28 +119,49 @@ export class FolderReader {
   }
 }
 
-/** All entries of a layer's folder as a tree: parents before children, children by name. Sockets are left out. */
-export function folderEntries(folder: LayerFolder, prefix: () => OverlayXattrPrefix): TreeEntry[] {
+/** The entries of a layer's folder, read while they are iterated over, in the order of the layer's archive. Sockets are left out. */
+export function* folderEntries(folder: LayerFolder, prefix: () => OverlayXattrPrefix): Generator<TreeEntry, void> {
   const reader = new FolderReader(folder, prefix);
-  const entries: TreeEntry[] = [];
   const firstNames = new Map<string, BytePath>();
-  const walk = (parent: BytePath | '') => {
-    for (const { name } of reader.readdir((parent === '' ? '/' : parent) as BytePath)) {
-      const path = `${parent}/${name}` as BytePath;
-      const found = reader.lstat(path);
-      if (found === undefined) throw new Error(`internal: ${path} vanished from the layer ${folder.path}`);
-      if (found.kind === 'removed') {
-        entries.push({ path, change: found });
-        continue;
-      }
-      const { entry } = found;
-      if (entry.type === 'socket') continue;
-      entries.push({ path, change: presentChange(reader, path, entry, firstNames) });
-      if (entry.type === 'dir') walk(path);
+  const enter = (path: BytePath | '') => ({ path, files: filesInOrder(reader, path) });
+  const pending = [enter('')];
+  for (let last = pending.at(-1); last !== undefined; last = pending.at(-1)) {
+    const next = last.files.next();
+    if (next.done) {
+      pending.pop();
+      continue;
     }
+    const { path, file } = next.value;
+    if (file.kind === 'removed') yield { path, change: file };
+    else if (file.entry.type !== 'socket') {
+      yield { path, change: presentChange(reader, path, file.entry, firstNames) };
+      if (file.entry.type === 'dir') pending.push(enter(path));
+    }
+  }
+}
+
+interface PlacedFile {
+  readonly path: BytePath;
+  readonly file: FolderFile;
+}
+
+/** What a layer has in a folder: first what is removed, then the names by their bytes. */
+function* filesInOrder(reader: FolderReader, folder: BytePath | ''): Generator<PlacedFile, void> {
+  const names = reader.readdir((folder === '' ? '/' : folder) as BytePath);
+  const look = (name: BytePath): PlacedFile => {
+    const path = `${folder}/${name}` as BytePath;
+    const file = reader.lstat(path);
+    if (file === undefined) throw new Error(`internal: ${path} vanished from the layer ${reader.path}`);
+    return { path, file };
   };
-  walk('');
-  return entries;
+  const removed = new Set<BytePath>();
+  for (const { name, isDevice } of names) {
+    const found = isDevice ? look(name) : undefined;
+    if (found?.file.kind !== 'removed') continue;
+    removed.add(name);
+    yield found;
+  }
+  for (const { name } of names) if (!removed.has(name)) yield look(name);
 }
 
 function presentChange(

@@ -1,34 +1,54 @@
 import { lutimesSync } from 'node:fs';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { hostPath } from '../../src/core/byte-path.ts';
-import { inArchiveOrder } from './layer-items.ts';
 import type { TreeEntry } from './layer-store.ts';
 
-/**
- * The mtimes of a layer, packed, where any is above `epoch`; else undefined. A blob that is made with an epoch loses them, and
- * may be all that is left of the layer when it is next asked for, with another epoch: builds of the next commit are.
- */
-export function mtimesAbove(entries: readonly TreeEntry[], epoch: number): Uint8Array | undefined {
-  const mtimes = presentFiles(entries).map(({ file }) => file.mtime);
-  if (mtimes.every((mtime) => mtime <= epoch)) return undefined;
-  return deflateRawSync(new Uint8Array(new Float64Array(mtimes).buffer), { level: 1 });
+/** Notes the mtimes of entries that pass through. */
+export interface MtimeRecord {
+  record(entries: Iterable<TreeEntry>): Iterable<TreeEntry>;
+  /** The mtimes of what passed through, packed, where any is above the epoch; else undefined. */
+  packed(): Uint8Array | undefined;
 }
 
-/** Gives the files of a layer's folder at `root`, whose entries are `entries`, the mtimes that `mtimesAbove` packed. */
-export function setMtimes(root: string, entries: readonly TreeEntry[], packed: Uint8Array): void {
+/**
+ * Keeps what a blob that is made with an epoch loses, and which may be all that is left of the layer when it is next asked for, with
+ * another epoch: builds of the next commit are. 8 bytes a file.
+ */
+export function recordMtimes(epoch: number): MtimeRecord {
+  const mtimes: number[] = [];
+  let isAbove = false;
+  return {
+    *record(entries) {
+      for (const entry of entries) {
+        if (isDated(entry)) {
+          mtimes.push(entry.change.file.mtime);
+          isAbove ||= entry.change.file.mtime > epoch;
+        }
+        yield entry;
+      }
+    },
+    packed: () => (isAbove ? deflateRawSync(new Uint8Array(new Float64Array(mtimes).buffer), { level: 1 }) : undefined),
+  };
+}
+
+/** Gives the files of a layer's folder at `root`, whose entries are `entries`, the mtimes that were recorded. */
+export function setMtimes(root: string, entries: Iterable<TreeEntry>, packed: Uint8Array): void {
   const bytes = inflateRawSync(packed);
   const mtimes = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-  const files = presentFiles(entries);
-  if (files.length !== mtimes.length)
-    throw new Error(`internal: ${root} has ${files.length} files, and ${mtimes.length} mtimes were kept`);
-  files.forEach(({ path, file }, index) => {
-    const mtime = mtimes[index] as number;
-    if (mtime !== file.mtime) lutimesSync(hostPath(`${root}${path}` as typeof path), mtime, mtime);
-  });
+  let count = 0;
+  for (const entry of entries) {
+    if (!isDated(entry)) continue;
+    const mtime = mtimes[count++];
+    if (mtime !== undefined && mtime !== entry.change.file.mtime)
+      lutimesSync(hostPath(`${root}${entry.path}` as typeof entry.path), mtime, mtime);
+  }
+  if (count !== mtimes.length)
+    throw new Error(`internal: ${root} has ${count} files, and ${mtimes.length} mtimes were kept`);
 }
 
-function presentFiles(entries: readonly TreeEntry[]) {
-  return inArchiveOrder(entries).flatMap(({ path, change }) =>
-    change.kind === 'present' ? [{ path, file: change.file }] : [],
-  );
+type PresentEntry = TreeEntry & { readonly change: { readonly kind: 'present' } };
+
+/** What an archive has with a time of its own. */
+function isDated(entry: TreeEntry): entry is PresentEntry {
+  return entry.change.kind === 'present' && entry.change.file.type !== 'socket';
 }

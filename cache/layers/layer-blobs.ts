@@ -18,7 +18,7 @@ export interface BlobRequest {
 export async function ensureBlob(
   context: LayerContext,
   request: BlobRequest,
-  entries: () => Promise<readonly TreeEntry[]>,
+  entries: () => Promise<Iterable<TreeEntry>>,
 ): Promise<LayerBlob> {
   const { layer, signal } = request;
   const form = blobFormOf(request.compression);
@@ -90,7 +90,7 @@ interface MakeRequest extends Omit<BlobRequest, 'compression'> {
 async function makeBlob(
   context: LayerContext,
   { layer, from, form, epoch, signal }: MakeRequest,
-  entries: () => Promise<readonly TreeEntry[]>,
+  entries: () => Promise<Iterable<TreeEntry>>,
 ): Promise<LayerBlob> {
   const [{ writeItemsBlob, writeChunksBlob }, { openMemberTable }] = await Promise.all([
     import('./write-blob.ts'),
@@ -99,14 +99,16 @@ async function makeBlob(
   using members = openMemberTable(context.store.database, context.content);
   const target = { content: context.content, members, form, signal };
   if (from === undefined) {
-    const [{ layerItems }, { mtimesAbove }] = await Promise.all([
+    const [{ layerItems }, { recordMtimes }] = await Promise.all([
       import('./layer-items.ts'),
       import('./kept-mtimes.ts'),
     ]);
     const all = await entries();
-    const kept = epoch === undefined ? undefined : mtimesAbove(all, epoch);
+    const mtimes = epoch === undefined ? undefined : recordMtimes(epoch);
+    const items = layerItems(mtimes?.record(all) ?? all, epoch);
+    const { tarDigest: _tarDigest, ...blob } = await writeItemsBlob(items, target);
+    const kept = mtimes?.packed();
     if (kept !== undefined) context.table.setMtimes(layer, kept);
-    const { tarDigest: _tarDigest, ...blob } = await writeItemsBlob(layerItems(all, epoch), target);
     return blob;
   }
   const { blobTarInChunks } = await import('./blob-tar.ts');

@@ -4,8 +4,9 @@ import type { DiffID } from '../../src/core/digest.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
 import type { ContentStore } from '../content/content-store.ts';
 import type { Store } from '../store.ts';
-import type { BlobSource, LayerId, TreeEntry } from './layer-store.ts';
+import type { BlobSource, LayerId } from './layer-store.ts';
 import type { LayerTable } from './layer-table.ts';
+import type { LayerTree } from './layer-tree.ts';
 import type { Once } from './once.ts';
 import { type OverlayXattrPrefix, overlayXattrPrefixOf } from './overlay-format.ts';
 
@@ -16,7 +17,7 @@ export interface LayerContext {
   readonly table: LayerTable;
   readonly once: Once;
   /** Layers whose `tree` form this process has. */
-  readonly trees: Map<LayerId, readonly TreeEntry[]>;
+  readonly trees: Map<LayerId, LayerTree>;
   /** Where pulled layers can be fetched from, as far as this process was told. */
   readonly sources: Map<LayerId, BlobSource>;
   /** Tried out on first use. */

@@ -5,7 +5,6 @@ import type { FileEntry } from '../../src/core/file-tree.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
 import type { TarContent, TarItem } from '../tar/tar-writer.ts';
 import { type HostFile, openHostContent } from './host-content.ts';
-import { sortKey } from './layer-path.ts';
 import type { TreeContent, TreeEntry } from './layer-store.ts';
 import { isLayerXattr } from './overlay-format.ts';
 import { OPAQUE_NAME, WHITEOUT_PREFIX } from './whiteout-names.ts';
@@ -19,89 +18,30 @@ export interface LayerItem extends TarItem {
 type Present = Extract<TreeEntry['change'], { kind: 'present' }>;
 
 /**
- * The entries of a layer as the items of its archive (OCI image spec, layer.md), in the one order that a layer has whatever form
- * it is made from: parents before children, in each folder the whiteouts first, then names by their bytes. Of several names of one
- * inode the first in this order has the bytes. mtimes above `epoch` (seconds) become `epoch`.
+ * The entries of a layer as the items of its archive (OCI image spec, layer.md), of which sockets are none. The entries come in the one
+ * order that a layer has whatever form it is made from, and so no more than one of them has to be known at a time. mtimes above `epoch`
+ * (seconds) become `epoch`.
  */
-export function* layerItems(entries: readonly TreeEntry[], epoch: number | undefined): Generator<LayerItem, void> {
-  const leaders = linkLeaders(entries);
-  const firstNames = new Map<BytePath, BytePath>();
-  for (const entry of inArchiveOrder(entries)) {
-    const { path, change } = entry;
+export function* layerItems(entries: Iterable<TreeEntry>, epoch: number | undefined): Generator<LayerItem, void> {
+  for (const { path, change } of entries) {
     if (change.kind === 'removed') {
       yield markerItem(whiteoutPath(path));
       continue;
     }
+    if (change.file.type === 'socket') continue;
     checkName(path);
-    const leader = leaders?.get(path);
-    const first = leader === undefined ? undefined : firstNames.get(leader.path);
-    if (leader !== undefined && first === undefined) firstNames.set(leader.path, path);
-    yield presentItem(path, leader?.change ?? change, { linkTo: first, epoch });
+    yield presentItem(path, change, epoch);
     if (change.opaque === true) yield markerItem(`${path}/${OPAQUE_NAME}` as BytePath);
   }
 }
 
-/** The entries that a layer's archive has, in its order: the root and sockets are none. */
-export function inArchiveOrder(entries: readonly TreeEntry[]): TreeEntry[] {
-  const present = entries.filter(
-    ({ path, change }) => path !== '/' && !(change.kind === 'present' && change.file.type === 'socket'),
-  );
-  // Most layers without whiteouts are in order, and keys for all of a million entries would take more memory than these.
-  if (isInOrder(present)) return present;
-  return present
-    .map((entry) => ({ key: keyOf(entry), entry }))
-    .sort((a, b) => (a.key < b.key ? -1 : 1))
-    .map(({ entry }) => entry);
-}
-
-function isInOrder(entries: readonly TreeEntry[]): boolean {
-  let last = '';
-  for (const entry of entries) {
-    const key = keyOf(entry);
-    if (key < last) return false;
-    last = key;
-  }
-  return true;
-}
-
-function keyOf({ path, change }: TreeEntry): string {
-  const key = sortKey(path);
-  if (change.kind !== 'removed') return key;
-  // A component that sorts before every name: a reader then removes before it adds (layer.md, "Opaque Whiteout").
-  const end = key.lastIndexOf('\0');
-  return `${key.slice(0, end)}\0\0${key.slice(end + 1)}`;
-}
-
-/** For every path that shares an inode with another: the entry that says what the inode is. Undefined where no path does. */
-function linkLeaders(entries: readonly TreeEntry[]): Map<BytePath, { path: BytePath; change: Present }> | undefined {
-  if (!entries.some(({ change }) => change.kind === 'present' && change.hardLinkTo !== undefined)) return undefined;
-  const leaders = new Map<BytePath, { path: BytePath; change: Present }>();
-  const byPath = new Map(entries.map((entry) => [entry.path, entry]));
-  for (const { path, change } of entries) {
-    if (change.kind !== 'present' || change.hardLinkTo === undefined) continue;
-    const target = byPath.get(change.hardLinkTo);
-    const leader =
-      leaders.get(change.hardLinkTo) ??
-      (target?.change.kind === 'present' ? { path: target.path, change: target.change } : undefined);
-    if (leader === undefined)
-      throw new Error(`internal: ${path} is a hard link to ${change.hardLinkTo}, which is not in its tree`);
-    leaders.set(leader.path, leader);
-    leaders.set(path, leader);
-  }
-  return leaders;
-}
-
-function presentItem(
-  path: BytePath,
-  { file, content }: Present,
-  { linkTo, epoch }: { readonly linkTo: BytePath | undefined; readonly epoch: number | undefined },
-): LayerItem {
+function presentItem(path: BytePath, { file, content, hardLinkTo }: Present, epoch: number | undefined): LayerItem {
   const mtime = epoch === undefined ? file.mtime : Math.min(file.mtime, epoch);
   const { mode, uid, gid } = file;
   // A link's entry says all of this again, because who unpacks it sets it again.
   const common = { path: path.slice(1) as BytePath, mode, uid, gid, mtime, ...xattrsOf(file) };
-  if (linkTo !== undefined)
-    return { entry: { ...common, type: 'hardlink', size: 0, target: linkTo.slice(1) as BytePath } };
+  if (hardLinkTo !== undefined)
+    return { entry: { ...common, type: 'hardlink', size: 0, target: hardLinkTo.slice(1) as BytePath } };
   const entry: TarEntry = {
     ...common,
     type: file.type === 'socket' ? 'file' : file.type,

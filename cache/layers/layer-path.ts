@@ -32,8 +32,3 @@ export function checkPathLength(root: string, path: BytePath): void {
     `a layer has a path that this system cannot make: ${path.length} bytes, ${displayPath(path).slice(0, 100)}…`,
   );
 }
-
-/** What to sort paths by for the order that a layer's archive has: parents before children, then by the bytes of each component. */
-export function sortKey(path: BytePath): string {
-  return path.replaceAll('/', '\0');
-}

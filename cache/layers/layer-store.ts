@@ -25,7 +25,10 @@ export type TreeContent =
   | { readonly kind: 'host'; readonly path: BytePath; readonly mtimeMs: number; readonly inode?: Inode }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array };
 
-/** One entry of a tree layer. A parent folder stands before its children, and every parent is there with its attributes. */
+/**
+ * One entry of a layer, of which the root is none. A parent folder stands before its children, and every parent is there with its
+ * attributes.
+ */
 export interface TreeEntry {
   /** Absolute in the root, clean; never below a symlink of the same tree. */
   readonly path: BytePath;
@@ -75,8 +78,8 @@ export interface MountedStack extends Disposable {
 export interface LayerStore {
   /** Whose extended attributes mark opaque folders in this store's layers; tried out on first use, then known to the store. */
   overlayXattrPrefix(): OverlayXattrPrefix;
-  /** A layer from entries (COPY). Nothing is written until a form is asked for. */
-  addTree(entries: readonly TreeEntry[]): LayerId;
+  /** A layer from entries (COPY): a `LayerTree`, or what becomes one. Nothing is written until a form is asked for. */
+  addTree(entries: Iterable<TreeEntry>): LayerId;
   /** A layer of an image: nothing is fetched or unpacked until a form is asked for. Idempotent by diffID. */
   addBlob(descriptor: Descriptor, diffId: DiffID, source: BlobSource): LayerId;
   /** An empty layer to write into. The executor mounts it with `userxattr` where `overlayXattrPrefix()` is `user.overlay.`. */
@@ -94,8 +97,11 @@ export interface LayerStore {
    * that runs may have used, prune removes nothing.
    */
   view(stack: LayerStack, signal: AbortSignal): Promise<FileTree & Disposable>;
-  /** The files of one layer alone as entries, for exporters and conversions. */
-  entries(layer: LayerId, signal: AbortSignal): Promise<readonly TreeEntry[]>;
+  /**
+   * The files of one layer alone as entries, made while they are iterated over, in the order of the layer's archive: a folder before what
+   * is in it, in each folder first what is removed, then the names by their bytes.
+   */
+  entries(layer: LayerId, signal: AbortSignal): Promise<Iterable<TreeEntry>>;
   /**
    * The layer as a blob, made if it is not there, compressed as asked; a blob that exists in another compression is kept
    * unless `force`. `epoch` (seconds): mtimes above it are clamped to it, in layers that this store made; blobs of other epochs

@@ -4,8 +4,8 @@ import { SlipwayError } from '../../src/core/errors.ts';
 import type { FileEntry } from '../../src/core/file-tree.ts';
 import { FolderReader } from './folder-entries.ts';
 import type { LayerFolder } from './layer-folder.ts';
-import { parentOf } from './layer-path.ts';
 import type { TreeEntry } from './layer-store.ts';
+import type { LayerTree } from './layer-tree.ts';
 import type { OverlayXattrPrefix } from './overlay-format.ts';
 import type { ViewSource } from './stack-view.ts';
 
@@ -25,41 +25,31 @@ export function folderSource(folder: LayerFolder, prefix: () => OverlayXattrPref
   };
 }
 
-type Change = TreeEntry['change'];
+type Present = Extract<TreeEntry['change'], { kind: 'present' }>;
 
 /** A tree layer as part of a view. Bytes that lie in memory are written below `temporary`, a path that is free, when they are asked for. */
-export function treeSource(entries: readonly TreeEntry[], temporary: string): ViewSource {
-  const changes = new Map<BytePath, Change>(entries.map(({ path, change }) => [path, change]));
-  let names: Map<BytePath, BytePath[]> | undefined;
+export function treeSource(tree: LayerTree, temporary: string): ViewSource {
   const written = new Map<BytePath, BytePath>();
-  const firstNames = new Set<BytePath>();
-  for (const { change } of entries)
-    if (change.kind === 'present' && change.hardLinkTo !== undefined) firstNames.add(change.hardLinkTo);
-  const inodeOf = (path: BytePath): Extract<Change, { kind: 'present' }> & { readonly firstName: BytePath } => {
-    const change = changes.get(path);
-    if (change?.kind !== 'present') throw new Error(`internal: ${path} is not in its tree`);
-    return change.hardLinkTo === undefined ? { ...change, firstName: path } : inodeOf(change.hardLinkTo);
-  };
   return {
     lstat(path) {
-      const change = changes.get(path);
+      const change = tree.change(path);
       if (change === undefined || change.kind === 'removed') return change;
-      const inode = inodeOf(path);
-      const entry = entryOf(inode);
+      const entry = entryOf(change);
       // The temporary path is this layer's in this view alone, so that inodes of other layers have other names.
-      const isShared = firstNames.has(inode.firstName);
-      return { kind: 'present', entry: isShared ? { ...entry, link: `${temporary}:${inode.firstName}` } : entry };
+      return {
+        kind: 'present',
+        entry: entry.link === undefined ? entry : { ...entry, link: `${temporary}:${entry.link}` },
+      };
     },
-    readdir(path) {
-      names ??= namesByFolder(entries);
-      return (names.get(path) ?? []).map((name) => ({ name, isDevice: true }));
-    },
+    readdir: (path) => tree.names(path).map(({ name, isRemoved }) => ({ name, isDevice: isRemoved })),
     isOpaque(path) {
-      const change = changes.get(path);
+      const change = tree.change(path);
       return change?.kind === 'present' && change.opaque === true;
     },
     contentPath(path) {
-      const { file, content } = inodeOf(path);
+      const change = tree.change(path);
+      if (change?.kind !== 'present') throw new Error(`internal: ${path} is not in its tree`);
+      const { file, content } = change;
       if (content?.kind === 'host') {
         checkHostFile(content, file);
         return content.path;
@@ -76,7 +66,7 @@ export function treeSource(entries: readonly TreeEntry[], temporary: string): Vi
 }
 
 /** The entry, with the file's state on this machine where its bytes lie there. */
-function entryOf({ file, content }: Extract<Change, { kind: 'present' }>): FileEntry {
+function entryOf({ file, content }: Present): FileEntry {
   if (file.type !== 'file' || content?.kind === 'host' || file.host === undefined) return file;
   const { host: _host, ...rest } = file;
   return rest;
@@ -90,18 +80,4 @@ function checkHostFile(content: { readonly path: BytePath; readonly mtimeMs: num
     `${displayPath(content.path)} changed while the build was using it`,
     { hint: 'build again once nothing writes to the context' },
   );
-}
-
-function namesByFolder(entries: readonly TreeEntry[]): Map<BytePath, BytePath[]> {
-  const names = new Map<BytePath, BytePath[]>();
-  for (const { path } of entries) {
-    if (path === '/') continue;
-    const folder = parentOf(path);
-    const name = path.slice(path.lastIndexOf('/') + 1) as BytePath;
-    const known = names.get(folder);
-    if (known === undefined) names.set(folder, [name]);
-    else known.push(name);
-  }
-  for (const list of names.values()) list.sort();
-  return names;
 }

@@ -12,13 +12,14 @@ const BATCH = 500;
 
 /** Writes the entries of a tree layer as a folder in overlayfs's form. On any error the folder is the caller's to remove. */
 export async function writeTree(
-  entries: readonly TreeEntry[],
+  entries: Iterable<TreeEntry>,
   folder: LayerFolderOptions,
   signal: AbortSignal,
 ): Promise<WrittenFolder> {
   const writer = new LayerFolderWriter(folder);
-  for (const [index, entry] of entries.entries()) {
-    if (index % BATCH === BATCH - 1) await new Promise((resolve) => setImmediate(resolve));
+  let count = 0;
+  for (const entry of entries) {
+    if (++count % BATCH === 0) await new Promise((resolve) => setImmediate(resolve));
     signal.throwIfAborted();
     writeEntry(writer, entry);
   }

@@ -11,24 +11,6 @@ export interface ArchiveFile {
   readonly content?: TreeContent;
 }
 
-/** One of very many: the path is put together when it is asked for, because it is longer than all else that is known of a file. */
-class UnpackedFile {
-  readonly kind = 'host';
-  readonly mtimeMs: number;
-  readonly #folder: string;
-  readonly #number: number;
-
-  constructor(folder: string, number: number, mtimeMs: number) {
-    this.#folder = folder;
-    this.#number = number;
-    this.mtimeMs = mtimeMs;
-  }
-
-  get path(): BytePath {
-    return `${this.#folder}/${this.#number}` as BytePath;
-  }
-}
-
 /**
  * Takes the files of an archive apart: bytes go to files with numbers for names in one private folder, so that nothing an archive
  * calls its files ever reaches the filesystem; entries go to `onFile` in the archive's order. Holes stay holes, and long stretches of zeros become some.
@@ -75,7 +57,7 @@ export function archiveFiles(folder: string, onFile: (file: ArchiveFile) => void
       const { mtimeMs } = fstatSync(descriptor);
       closeSync(descriptor);
       descriptor = undefined;
-      onFile({ entry: current, content: new UnpackedFile(folder, count - 1, mtimeMs) });
+      onFile({ entry: current, content: { kind: 'host', path: `${folder}/${count - 1}` as BytePath, mtimeMs } });
     },
     [Symbol.dispose]: () => {
       if (descriptor !== undefined) closeSync(descriptor);

@@ -72,8 +72,8 @@ export class ArchiveWriter {
     const linked = linkedFile(inode.file, this.#attributes(entry));
     // moby leaves a symlink's time alone, which it could only set for what the symlink leads to.
     inode.file = inode.file.type === 'symlink' ? { ...linked, mtime: inode.file.mtime } : linked;
-    this.#tree.put(source, inode);
-    this.#tree.put(target, inode);
+    this.#tree.putShared(source, inode);
+    this.#tree.putShared(target, inode);
   }
 
   /** Where an entry goes, in the working tree: symlinks in front of its name are followed, missing folders are made as root's. */

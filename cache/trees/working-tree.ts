@@ -1,28 +1,8 @@
 import type { BytePath } from '../../src/core/byte-path.ts';
 import type { FileEntry, FileTree } from '../../src/core/file-tree.ts';
-import type { TreeContent, TreeEntry } from '../layers/layer-store.ts';
+import { isTreeFolder, type LayerFile, LayerTree, newTreeFolder, type TreeFolder } from '../layers/layer-tree.ts';
+import type { FileSource } from '../layers/numbered-files.ts';
 import { treeContent } from './tree-content.ts';
-
-/** A file that was written into a working tree. Names that share one are hard links of each other. */
-export interface Inode {
-  file: FileEntry;
-  /** Where the bytes are; of regular files only. */
-  readonly content?: TreeContent;
-}
-
-/** A name in the layer that is being made: a removed one hides what the root has there. A file costs nothing but its inode. */
-type Node = FolderNode | Inode | 'removed';
-
-interface FolderNode {
-  inode: Inode;
-  /** What the layer has in the folder. */
-  readonly children: Map<string, Node>;
-  /** Whether what the root has at this path shows through. */
-  readonly isMerged: boolean;
-}
-
-const REMOVED = { kind: 'removed' } as const;
-const ROOT_FOLDER: FileEntry = { type: 'dir', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 0 };
 
 /**
  * A root and one layer being written on top of it, seen as one tree. Writing copies nothing: it notes where bytes are. Folders
@@ -30,161 +10,122 @@ const ROOT_FOLDER: FileEntry = { type: 'dir', mode: 0o755, uid: 0, gid: 0, size:
  * clean and without symlinks.
  */
 export class WorkingTree implements FileTree {
+  /** What was written, and the folders it lies in. */
+  readonly layer = new LayerTree();
   readonly #root: FileTree;
-  readonly #top: FolderNode;
 
   constructor(root: FileTree) {
     this.#root = root;
-    this.#top = folderNode({ file: root.lstat('/' as BytePath) ?? ROOT_FOLDER }, true);
+    const file = root.lstat('/' as BytePath);
+    if (file !== undefined) this.layer.top.file = file;
   }
 
   lstat(path: BytePath): FileEntry | undefined {
-    const found = this.#find(path);
-    return found === 'in root' ? this.#root.lstat(path) : inodeOf(found)?.file;
+    const node = this.layer.find(path);
+    if (node === 'below') return this.#root.lstat(path);
+    return node === 'removed' ? undefined : node?.file;
   }
 
   readdir(path: BytePath): readonly BytePath[] {
-    const found = this.#find(path);
-    if (found === 'in root') return this.#root.readdir(path);
-    if (!isFolder(found)) return [];
-    if (!found.isMerged) return namesOf(found);
-    const names = new Set<string>(this.#root.readdir(path));
-    for (const [name, node] of found.children) {
-      if (node === 'removed') names.delete(name);
+    const node = this.layer.find(path);
+    if (node === 'below') return this.#root.readdir(path);
+    if (!isTreeFolder(node)) return [];
+    const names = new Set<BytePath>(node.isMerged ? this.#root.readdir(path) : []);
+    for (const { name, isRemoved } of this.layer.names(path)) {
+      if (isRemoved) names.delete(name);
       else names.add(name);
     }
-    return [...names].sort() as BytePath[];
+    return [...names].sort();
   }
 
   contentPath(path: BytePath): BytePath {
-    const found = this.#find(path);
-    if (found === 'in root') return this.#root.contentPath(path);
-    const content = inodeOf(found)?.content;
-    if (content?.kind !== 'host') throw new Error(`internal: no host file behind ${path}`);
-    return content.path;
+    const node = this.layer.find(path);
+    if (node === 'below') return this.#root.contentPath(path);
+    if (typeof node === 'object' && !isTreeFolder(node) && node.content?.kind === 'host') return node.content.path;
+    throw new Error(`internal: no host file behind ${path}`);
   }
 
   /** What is at a path, for making another name of it; undefined where there is nothing. */
-  inode(path: BytePath): Inode | undefined {
-    const found = this.#find(path);
-    if (found !== 'in root') return inodeOf(found);
+  inode(path: BytePath): LayerFile | undefined {
+    const node = this.layer.find(path);
+    if (node !== 'below') return node === 'removed' ? undefined : node;
     const file = this.#root.lstat(path);
     if (file?.type !== 'file') return file === undefined ? undefined : { file };
     return { file, content: treeContent(this.#root, path, file) };
   }
 
   /** Writes anything but a folder, in place of whatever is there. The parent folder must exist. */
-  put(path: BytePath, inode: Inode): void {
+  put(path: BytePath, file: LayerFile): void {
     const [parent, name] = this.#parentOf(path);
-    parent.children.set(name, inode);
+    this.layer.put(parent, name, file);
+  }
+
+  /** The same with a file that is given other names, too. */
+  putShared(path: BytePath, file: LayerFile): void {
+    const [parent, name] = this.#parentOf(path);
+    this.layer.putShared(parent, name, file);
+  }
+
+  /** Takes files on that are made anew when they are asked for, for `putNumbered`. Returns the number of the first. */
+  addSource(source: FileSource): number {
+    return this.layer.addSource(source);
+  }
+
+  /** `put` with a file of a source. `name` is the path's last component, by itself. */
+  putNumbered(path: BytePath, name: BytePath, number: number): void {
+    const [parent] = this.#parentOf(path);
+    this.layer.putNumbered(parent, name, number);
   }
 
   /** Makes a folder, in place of whatever is there that is not one; sets the attributes of one that is there. */
   putFolder(path: BytePath, file: FileEntry): void {
     if (path === '/') {
-      this.#top.inode = { file };
+      this.layer.top.file = file;
       return;
     }
     const [parent, name] = this.#parentOf(path);
     const existing = parent.children.get(name);
-    if (isFolder(existing)) existing.inode = { file };
-    else parent.children.set(name, folderNode({ file }, existing === undefined && this.#isRootFolder(parent, path)));
+    if (isTreeFolder(existing)) {
+      existing.file = file;
+      return;
+    }
+    const isInRoot = parent.isMerged && this.#root.lstat(path)?.type === 'dir';
+    const isMerged = isInRoot && existing === undefined;
+    this.layer.putFolder(parent, name, newTreeFolder(file, { isMerged, isOpaque: isInRoot && !isMerged }));
   }
 
   /** Removes a name and everything below it. */
   remove(path: BytePath): void {
     const [parent, name] = this.#parentOf(path);
-    if (parent.isMerged && this.#root.lstat(path) !== undefined) parent.children.set(name, 'removed');
+    if (parent.isMerged && this.#root.lstat(path) !== undefined) this.layer.remove(parent, name);
     else parent.children.delete(name);
   }
 
-  /** The layer: folders before what is in them, names in byte order; only what was written, and the folders it lies in. */
-  entries(): TreeEntry[] {
-    const entries: TreeEntry[] = [];
-    this.#collect(this.#top, '', entries, new Map());
-    return entries;
-  }
-
-  #collect(folder: FolderNode, path: string, entries: TreeEntry[], firstNames: Map<Inode, BytePath>): void {
-    for (const name of [...folder.children.keys()].sort()) {
-      const node = folder.children.get(name) as Node;
-      const at = `${path}/${name}` as BytePath;
-      if (node === 'removed') entries.push({ path: at, change: REMOVED });
-      else if (isFolder(node)) {
-        const isOpaque = !node.isMerged && folder.isMerged && this.#root.lstat(at)?.type === 'dir';
-        const change = { kind: 'present', file: node.inode.file, ...(isOpaque ? { opaque: true } : {}) } as const;
-        entries.push({ path: at, change });
-        this.#collect(node, at, entries, firstNames);
-      } else entries.push({ path: at, change: presentFile(node, at, firstNames) });
-    }
-  }
-
-  #find(path: BytePath): FolderNode | Inode | 'in root' | undefined {
-    let node: Node = this.#top;
-    for (let start = 1; start < path.length; ) {
-      if (!isFolder(node)) return undefined;
-      const slash = path.indexOf('/', start);
-      const end = slash < 0 ? path.length : slash;
-      const child: Node | undefined = node.children.get(path.slice(start, end));
-      if (child === undefined) return node.isMerged ? 'in root' : undefined;
-      node = child;
-      start = end + 1;
-    }
-    return node === 'removed' ? undefined : node;
-  }
-
-  #parentOf(path: BytePath): [FolderNode, string] {
+  #parentOf(path: BytePath): [TreeFolder, string] {
     const slash = path.lastIndexOf('/');
     return [this.#writtenFolder(path.slice(0, slash) as BytePath), path.slice(slash + 1)];
   }
 
   /** The folder's node in the layer; made from what the root has, where the layer had no part of it yet. */
-  #writtenFolder(path: BytePath): FolderNode {
-    let node = this.#top;
+  #writtenFolder(path: BytePath): TreeFolder {
+    let node: TreeFolder = this.layer.top;
     for (let start = 1; start < path.length; ) {
       const slash = path.indexOf('/', start);
       const end = slash < 0 ? path.length : slash;
       const name = path.slice(start, end);
-      let child = node.children.get(name);
-      if (child === undefined && node.isMerged) {
-        const file = this.#root.lstat(path.slice(0, end) as BytePath);
-        if (file !== undefined) child = folderNode({ file }, true);
-      }
-      if (!isFolder(child)) throw new Error(`internal: ${path} is no folder`);
-      node.children.set(name, child);
+      const child = node.children.get(name) ?? this.#takeFolder(node, name, path.slice(0, end) as BytePath);
+      if (!isTreeFolder(child)) throw new Error(`internal: ${path} is no folder`);
       node = child;
       start = end + 1;
     }
     return node;
   }
 
-  #isRootFolder(parent: FolderNode, path: BytePath): boolean {
-    return parent.isMerged && this.#root.lstat(path)?.type === 'dir';
+  #takeFolder(parent: TreeFolder, name: string, path: BytePath): TreeFolder | undefined {
+    const file = parent.isMerged ? this.#root.lstat(path) : undefined;
+    if (file === undefined) return undefined;
+    const folder = newTreeFolder(file, { isMerged: true });
+    this.layer.putFolder(parent, name, folder);
+    return folder;
   }
-}
-
-function folderNode(inode: Inode, isMerged: boolean): FolderNode {
-  return { inode, children: new Map(), isMerged };
-}
-
-function isFolder(node: Node | undefined): node is FolderNode {
-  return typeof node === 'object' && 'children' in node;
-}
-
-function inodeOf(node: FolderNode | Inode | undefined): Inode | undefined {
-  return isFolder(node) ? node.inode : node;
-}
-
-function namesOf(folder: FolderNode): BytePath[] {
-  const names: string[] = [];
-  for (const [name, node] of folder.children) if (node !== 'removed') names.push(name);
-  return names.sort() as BytePath[];
-}
-
-function presentFile(inode: Inode, path: BytePath, firstNames: Map<Inode, BytePath>): TreeEntry['change'] {
-  const { file, content } = inode;
-  const first = firstNames.get(inode);
-  if (first !== undefined) return { kind: 'present', file, hardLinkTo: first };
-  firstNames.set(inode, path);
-  return content === undefined ? { kind: 'present', file } : { kind: 'present', file, content };
 }

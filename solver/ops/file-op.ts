@@ -44,7 +44,7 @@ export function createFileOp(vertex: Vertex, services: OpServices, now: () => nu
             : { tree: SCRATCH, description: 'scratch' };
         await applyAction(action, { tree, root, source, now: seconds, services, context });
       }
-      return [...base, services.layers.addTree(tree.entries())];
+      return [...base, services.layers.addTree(tree.layer)];
     },
   };
 }

@@ -26,3 +26,8 @@ export function hostPath(path: BytePath): string | Buffer {
 export function displayPath(path: BytePath): string {
   return NOT_ASCII.test(path) ? Buffer.from(path, 'latin1').toString('utf8') : path;
 }
+
+/** The same text by itself: V8 keeps the whole of a text for as long as a part of it that has 13 characters or more. */
+export function ownText(part: string): string {
+  return part.length < 13 ? part : Buffer.from(part, 'latin1').toString('latin1');
+}

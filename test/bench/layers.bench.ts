@@ -42,7 +42,7 @@ async function measure(title: string, folder: string): Promise<void> {
   const sh = (script: string) => () => void execFileSync('sh', ['-c', script, 'sh', folder, work]);
   const clean = sh('rm -rf "$2/out"');
 
-  const list = () => folderEntries({ path: folder, traits: NO_TRAITS }, () => 'trusted.overlay.');
+  const list = () => [...folderEntries({ path: folder, traits: NO_TRAITS }, () => 'trusted.overlay.')];
   const entries = await compare('list: find -printf', list, sh('find "$1" -printf "%s %T@ %m %U %G\\n" > /dev/null'));
   await compare('tar: GNU tar', () => tarOf(entries), sh('tar -C "$1" -c --sort=name . | cat > /dev/null'));
   sh('tar -C "$1" -c --sort=name . > "$2/all.tar"')();

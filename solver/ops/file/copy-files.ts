@@ -1,6 +1,8 @@
+import type { LayerFile } from '../../../cache/layers/layer-tree.ts';
+import type { FileSource } from '../../../cache/layers/numbered-files.ts';
 import { cannotWrite, type Ids, makeFolders, nameOfType, resolveInRoot } from '../../../cache/trees/make-folders.ts';
 import { treeContent } from '../../../cache/trees/tree-content.ts';
-import type { Inode, WorkingTree } from '../../../cache/trees/working-tree.ts';
+import type { WorkingTree } from '../../../cache/trees/working-tree.ts';
 import type { BytePath } from '../../../src/core/byte-path.ts';
 import type { SlipwayError } from '../../../src/core/errors.ts';
 import type { FileEntry, FileTree } from '../../../src/core/file-tree.ts';
@@ -55,7 +57,7 @@ interface Copier {
   readonly to: WorkingTree;
   readonly options: CopyOptions;
   /** What the names of one inode were copied to. */
-  readonly links: Map<string, Inode>;
+  readonly links: Map<string, LayerFile>;
   /** Folders above the present one that are made only once something below them is copied, uppermost first. */
   readonly waiting: Item[];
 }
@@ -66,6 +68,8 @@ interface Item {
   /** Below the source. */
   readonly relative: BytePath;
   readonly target: BytePath;
+  /** Of what can be looked at again at no cost: its name, by itself, and its number in the working tree. */
+  readonly numbered?: { readonly name: BytePath; readonly number: number };
 }
 
 /**
@@ -84,15 +88,20 @@ function copyContents(copier: Copier, folder: Item, destination: 'new' | 'existi
 }
 
 function copyChildren(copier: Copier, folder: Item): void {
-  copier.options.signal.throwIfAborted();
-  for (const name of copier.from.readdir(folder.path)) {
+  const { from, to, options } = copier;
+  options.signal.throwIfAborted();
+  const names = from.folderState?.(folder.path)?.names;
+  const first =
+    names === undefined ? undefined : to.addSource(filesAnew(from, { folder: folder.path, names }, options));
+  for (const [index, name] of (names ?? from.readdir(folder.path)).entries()) {
     const path = join(folder.path, name);
     const relative = (folder.relative === '' ? name : `${folder.relative}/${name}`) as BytePath;
-    const verdict = copier.options.filter?.(relative) ?? 'copy';
+    const verdict = options.filter?.(relative) ?? 'copy';
     if (verdict === 'skip') continue;
-    const entry = copier.from.lstat(path);
+    const entry = from.lstat(path);
     if (entry === undefined) continue;
-    const item = { path, entry, relative, target: join(folder.target, name) };
+    const numbered = first === undefined ? {} : { numbered: { name, number: first + index } };
+    const item = { path, entry, relative, target: join(folder.target, name), ...numbered };
     if (verdict === 'copy') copyEntry(copier, item);
     else if (entry.type === 'dir') lookBelow(copier, item);
   }
@@ -118,7 +127,27 @@ function copyEntry(copier: Copier, item: Item): void {
     return;
   }
   if (existing?.type === 'dir') throw cannotCopyOver(target, existing, `a ${nameOfType(entry.type)}`);
-  to.put(target, copiedInode(copier, item));
+  const isRegular = entry.type === 'file' && entry.link === undefined;
+  if (isRegular && item.numbered !== undefined) to.putNumbered(target, item.numbered.name, item.numbered.number);
+  else if (entry.link === undefined) to.put(target, copiedFile(copier.from, item, options));
+  else to.putShared(target, copiedLink(copier, item, entry.link));
+}
+
+/** Regular files of one folder as they are copied. The folder's tree remembers what they were. */
+function filesAnew(
+  from: FileTree,
+  { folder, names }: { readonly folder: BytePath; readonly names: readonly BytePath[] },
+  { owner, mode }: CopiedAttributes,
+): FileSource {
+  return {
+    count: names.length,
+    file: (index) => {
+      const path = join(folder, names[index] as BytePath);
+      const entry = from.lstat(path);
+      if (entry === undefined) throw new Error(`internal: ${path} is not in its tree any more`);
+      return copiedFile(from, { path, entry }, { owner, mode });
+    },
+  };
 }
 
 function makeWaitingFolders(copier: Copier): void {
@@ -131,17 +160,27 @@ function makeWaitingFolders(copier: Copier): void {
   }
 }
 
-function copiedInode(copier: Copier, { path, entry }: Item): Inode {
-  const known = entry.link === undefined ? undefined : copier.links.get(entry.link);
+type CopiedAttributes = Pick<CopyOptions, 'owner' | 'mode'>;
+
+function copiedFile(
+  from: FileTree,
+  { path, entry }: Pick<Item, 'path' | 'entry'>,
+  attributes: CopiedAttributes,
+): LayerFile {
+  const file = copiedAttributes(entry, attributes);
+  return entry.type === 'file' ? { file, content: treeContent(from, path, entry) } : { file };
+}
+
+function copiedLink({ from, links, options }: Copier, item: Item, link: string): LayerFile {
+  const known = links.get(link);
   if (known !== undefined) return known;
-  const file = copiedAttributes(entry, copier.options);
-  const inode = entry.type === 'file' ? { file, content: treeContent(copier.from, path, entry) } : { file };
-  if (entry.link !== undefined) copier.links.set(entry.link, inode);
-  return inode;
+  const file = copiedFile(from, item, options);
+  links.set(link, file);
+  return file;
 }
 
 /** Written out member by member, because this runs once a file and what the source's store knows of an inode stays behind. */
-function copiedAttributes(entry: FileEntry, { owner, mode }: CopyOptions): FileEntry {
+function copiedAttributes(entry: FileEntry, { owner, mode }: CopiedAttributes): FileEntry {
   const { type, size, mtime, target, device, xattrs } = entry;
   const isForeign = entry.host !== undefined || entry.link !== undefined || xattrs?.size === 0;
   if (owner === undefined && mode === undefined && !isForeign) return entry;

@@ -155,7 +155,7 @@ describe.skipIf(!root)('the layer that a process wrote through overlayfs', () =>
       'cp /bin/true ping && (setcap cap_net_raw+ep ping && echo set || true)',
     );
     if (!output.includes('set')) context.skip('no setcap on this machine');
-    const entries = await rig.layers.entries(layer, signal);
+    const entries = [...(await rig.layers.entries(layer, signal))];
     const [{ change } = { change: undefined }] = entries.filter((entry) => entry.path === '/ping');
     expect(change?.kind === 'present' ? [...(change.file.xattrs?.keys() ?? [])] : []).toEqual(['security.capability']);
   });

@@ -27,7 +27,7 @@ function fileOp(options: {
   const added: TreeEntry[][] = [];
   const views = { open: 0 };
   const layers = {
-    addTree: (entries: readonly TreeEntry[]) => {
+    addTree: (entries: Iterable<TreeEntry>) => {
       added.push([...entries]);
       return `layer${added.length}` as LayerId;
     },
@@ -206,7 +206,7 @@ describe('owners', () => {
     const entries: TreeEntry[] = [];
     const op = createFileOp(made, {
       layers: {
-        addTree: (found: readonly TreeEntry[]) => {
+        addTree: (found: Iterable<TreeEntry>) => {
           entries.push(...found);
           return 'layer' as LayerId;
         },

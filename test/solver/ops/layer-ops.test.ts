@@ -112,7 +112,7 @@ describe('the diff op', () => {
     if (diff === 'local') throw new Error('no stack');
     expect(diff).toHaveLength(1);
     expect(await list([lower, ...diff])).toEqual(await list([upper]));
-    const changed = await rig.layers.entries(diff[0] as LayerStack[number], context.signal);
+    const changed = [...(await rig.layers.entries(diff[0] as LayerStack[number], context.signal))];
     expect(changed.map((entry) => entry.path)).not.toContain('/same');
     expect(changed.map((entry) => entry.path)).not.toContain('/d/same');
   });
@@ -126,7 +126,7 @@ describe('the diff op', () => {
     });
     const diff = await exec(0, 1, [[lower], [upper]]);
     if (diff === 'local') throw new Error('no stack');
-    const entries = await rig.layers.entries(diff[0] as LayerStack[number], context.signal);
+    const entries = [...(await rig.layers.entries(diff[0] as LayerStack[number], context.signal))];
     const second = entries.find((entry) => entry.path === '/b');
     expect(second?.change).toMatchObject({ kind: 'present', hardLinkTo: '/a' });
   });

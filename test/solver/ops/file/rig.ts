@@ -58,7 +58,7 @@ export async function layerOf(
       context,
     });
   }
-  const entries = tree.entries();
+  const entries = [...tree.layer];
   return { entries, lines: entries.map(describeEntry), events };
 }
 
