@@ -56,23 +56,27 @@ export function openMemberTable(database: Database, content: ContentStore): Memb
       const file = row === undefined ? undefined : fileOf(row.blob as Digest);
       if (row === undefined || file === undefined) return undefined;
       const compressed = readPiece(file, allocate(Number(row.size)), Number(row.place));
-      const checksum = Number(row.checksum);
+      if (compressed === undefined) return undefined;
+      const checksum = crc32(compressed);
+      const states = row.states instanceof Uint8Array ? (Buffer.from(row.states) as MemberDigestStates) : undefined;
       // What a disk lost is compressed again.
-      if (compressed === undefined || crc32(compressed) !== checksum) return undefined;
-      return { compressed, tarBytes: Number(row.tar_size), checksum, ...statesOf(row) };
+      if (rowChecksum(checksum, states) !== Number(row.checksum)) return undefined;
+      const member = { compressed, tarBytes: Number(row.tar_size), checksum };
+      return states === undefined ? member : { ...member, states };
     },
     save: (blob, members) =>
       database.transaction(() => {
         const insert = database.statement('INSERT OR REPLACE INTO layer_members VALUES (?, ?, ?, ?, ?, ?, ?)');
         for (const { key, place, size, tarBytes, checksum, states } of members)
-          insert.run(key, blob, place, size, tarBytes, checksum, states ?? null);
+          insert.run(key, blob, place, size, tarBytes, rowChecksum(checksum, states), states ?? null);
       }),
     [Symbol.dispose]: close,
   };
 }
 
-function statesOf({ states }: Record<string, unknown>): Pick<StoredMember, 'states'> {
-  return states instanceof Uint8Array ? { states: Buffer.from(states) as MemberDigestStates } : {};
+/** Of the compressed bytes' checksum and the states: OpenSSL is given none that were damaged. */
+function rowChecksum(checksum: number, states: MemberDigestStates | undefined): number {
+  return states === undefined ? checksum : crc32(states, checksum);
 }
 
 function readPiece(file: number, into: Buffer, place: number): Buffer | undefined {

@@ -62,23 +62,19 @@ function resumableOpenSsl(): OpenSsl | undefined {
 }
 
 function loadOpenSsl(): OpenSsl | undefined {
-  const node = loadKoffi().load(null);
-  const functions = [
-    'int SHA256_Init(void*)',
-    'int SHA256_Update(void*, const void*, size_t)',
-    'int SHA256_Final(void*, void*)',
-  ].map((prototype) => {
-    try {
-      return node.func(prototype);
-    } catch {
-      // koffi's error has no code. A Node without OpenSSL has no such function.
-      return undefined;
-    }
-  });
-  const [init, update, finish] = functions;
-  if (init === undefined || update === undefined || finish === undefined) return undefined;
-  const openSsl = { init, update, finish };
-  return isResumable(openSsl) ? openSsl : undefined;
+  const koffi = loadKoffi();
+  try {
+    const node = koffi.load(null);
+    const openSsl = {
+      init: node.func('int SHA256_Init(void*)'),
+      update: node.func('int SHA256_Update(void*, const void*, size_t)'),
+      finish: node.func('int SHA256_Final(void*, void*)'),
+    };
+    return isResumable(openSsl) ? openSsl : undefined;
+  } catch {
+    // koffi's errors have no codes. A Node without OpenSSL has no such functions, and a static one may show none.
+    return undefined;
+  }
 }
 
 /** Whether a state that is taken in the middle of a block leads to the digest that it should. */

@@ -162,6 +162,19 @@ describe('a blob that begins with the members of an earlier one', () => {
     expect(digestOf(readFileSync(made.path))).toBe(descriptor.digest);
   });
 
+  it('is hashed as a whole where what digests had come to was damaged in the database', async () => {
+    const first = await blobOf(FILES);
+    const rows = store.database.statement('SELECT key, states FROM layer_members WHERE states IS NOT NULL').all();
+    expect(rows.length).toBeGreaterThan(4);
+    for (const { key, states } of rows) {
+      const damaged = Buffer.from(states as Uint8Array);
+      damaged[108] = 0xff;
+      store.database.statement('UPDATE layer_members SET states = ? WHERE key = ?').run(damaged, key as Uint8Array);
+    }
+    const again = await blobOf(FILES);
+    expect(again).toMatchObject({ descriptor: first.descriptor, diffId: first.diffId, hashed: first.hashed });
+  });
+
   it('is hashed as a whole where Node does not give out what digests have come to', async () => {
     const first = await blobOf(FILES);
     hashing.isResumable = false;
