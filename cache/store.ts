@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { errnoOf, SlipwayError } from '../src/core/errors.ts';
 import { type Database, openDatabase } from './database.ts';
 import { removeLeftovers } from './leftovers.ts';
@@ -70,10 +70,22 @@ export function openStore(root: string): Store {
   };
 }
 
+const SETGID = 0o2000;
+
+/** In a setgid folder everything gets the folder's group, and so would the files of layers, whose group says who they belong to. */
+function dropInheritedGroup(path: string): void {
+  const { mode, uid } = statSync(path);
+  if ((mode & SETGID) === 0) return;
+  chownSync(path, uid, process.getegid?.() ?? 0);
+  chmodSync(path, 0o700);
+}
+
 /** Whether it was not there yet. */
 function makeFolder(path: string): boolean {
   try {
-    return mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined;
+    if (mkdirSync(path, { recursive: true, mode: 0o700 }) === undefined) return false;
+    dropInheritedGroup(path);
+    return true;
   } catch (error) {
     const errno = errnoOf(error);
     if (errno !== 'EACCES' && errno !== 'EPERM' && errno !== 'EROFS' && errno !== 'ENOTDIR' && errno !== 'EEXIST')

@@ -85,9 +85,15 @@ function writeMap(program: string, args: readonly string[]): void {
     'SLIPWAY_NAMESPACES_FORBIDDEN',
     `cannot map the subordinate ids: ${program} ${args.slice(1).join(' ')}: ${stderr.trim() || `status ${status}`}`,
     {
-      hint: `it must be setuid root or have file capabilities (ls -l ${program}), and /etc/subuid and /etc/subgid must allow the ranges`,
+      hint: isInOtherGroup()
+        ? 'it serves users in their own group only: leave the group that newgrp or sg gave this process'
+        : `it must be setuid root or have file capabilities (ls -l ${program}), and /etc/subuid and /etc/subgid must allow the ranges`,
     },
   );
+}
+
+function isInOtherGroup(): boolean {
+  return process.getegid?.() !== userInfo().gid;
 }
 
 function ownCommand(): string[] {

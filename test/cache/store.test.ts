@@ -1,5 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -10,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openLeases } from '../../cache/leases.ts';
@@ -45,6 +48,18 @@ describe('a store', () => {
     const blobs = store.folder('blobs/sha256');
     expect(statSync(blobs).mode & 0o777).toBe(0o700);
     expect(statSync(root).mode & 0o777).toBe(0o700);
+  });
+
+  it('has files of its user’s own group, whatever group the folder around it gives', () => {
+    if (process.geteuid?.() === 0) chownSync(folder, 0, 12_345);
+    chmodSync(folder, 0o2775);
+    using store = openStore(`${folder}/store`);
+    const layer = store.temporaryPath();
+    mkdirSync(layer);
+    for (const path of [store.root, store.folder('tmp'), dirname(layer), layer]) {
+      const { gid, mode } = statSync(path);
+      expect([path, gid, mode & 0o2000]).toEqual([path, process.getegid?.(), 0]);
+    }
   });
 
   it('keeps what is in it when it is opened again, by its own version', () => {
