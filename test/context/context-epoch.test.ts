@@ -36,6 +36,30 @@ test('SOURCE_DATE_EPOCH=context is when the commit of the context was made', asy
   expect(await epochOf(`${folder}/sub`)).toBe(COMMITTED);
 });
 
+test.each([
+  ['a second work tree', (from: string, to: string) => ['-C', from, 'worktree', 'add', '-q', to]],
+  ['a clone without history', (from: string, to: string) => ['clone', '-q', '--depth=1', `file://${from}`, to]],
+  ['a bare repository', (from: string, to: string) => ['clone', '-q', '--bare', from, to]],
+])('a context may be %s', async (name, make) => {
+  const to = `${work}/${name}`;
+  execFileSync('git', make(repository(`for ${name}`), to), { stdio: 'ignore' });
+  expect(await epochOf(to)).toBe(COMMITTED);
+});
+
+test('a context with changes that are not committed has the time of its commit', async () => {
+  const folder = repository('dirty');
+  writeFileSync(`${folder}/new`, 'new');
+  expect(await epochOf(folder)).toBe(COMMITTED);
+});
+
+test('where git is told to look does not matter', async () => {
+  const folder = repository('told');
+  const request = { context: folder, cwd: work, buildArgs: { SOURCE_DATE_EPOCH: 'context' } };
+  const env = { ...process.env, GIT_DIR: '/nowhere', GIT_WORK_TREE: '/nowhere' };
+  const context = openFolderContext(folder, { description: 'the build context' });
+  expect(await contextEpoch({ ...request, env }, context, NEVER)).toBe(COMMITTED);
+});
+
 test('any other value asks for no commit', async () => {
   expect(await epochOf(work, '5')).toBeUndefined();
 });
