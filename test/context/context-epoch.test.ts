@@ -37,7 +37,7 @@ test('SOURCE_DATE_EPOCH=context is when the commit of the context was made', asy
 });
 
 test.each([
-  ['a second work tree', (from: string, to: string) => ['-C', from, 'worktree', 'add', '-q', to]],
+  ['a second work tree', (from: string, to: string) => ['-C', from, 'worktree', 'add', '-q', '--detach', to]],
   ['a clone without history', (from: string, to: string) => ['clone', '-q', '--depth=1', `file://${from}`, to]],
   ['a bare repository', (from: string, to: string) => ['clone', '-q', '--bare', from, to]],
 ])('a context may be %s', async (name, make) => {

@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -156,4 +165,20 @@ test('no password of a URL is in the image, its history or the store', async () 
   const paths = everything.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
   const leaks = [...paths, dest].filter((path) => readFileSync(path).includes('canary-4711'));
   expect(leaks).toEqual([]);
+});
+
+test('SOURCE_DATE_EPOCH=context is the time of the commit that a repository’s ref means', async () => {
+  const repository = git.repository('app');
+  repository.commit({ Dockerfile: 'FROM scratch\nCOPY a /\n', a: '1' }, 1_500_000_000);
+  repository.git('tag', '-a', '-m', 'tag', 'v1');
+  repository.git('push', '-q', 'origin', 'v1');
+  repository.commit({ a: '2' }, 1_600_000_000);
+  const buildArgs = { SOURCE_DATE_EPOCH: 'context' };
+  for (const [ref, seconds] of [
+    ['v1', 1_500_000_000],
+    ['main', 1_600_000_000],
+  ] as const) {
+    await built({ context: `${repository.url}#${ref}`, buildArgs });
+    expect(statSync(join(folder, 'out', 'a')).mtimeMs).toBe(seconds * 1000);
+  }
 });
