@@ -1,4 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { enterRunFolder } from './test/rig/run-folder.ts';
+
+// Before anything asks for a temporary folder.
+enterRunFolder();
 
 const WHOLE_BUILDS = ['test/e2e/**/*.test.ts', 'test/security/builds/**/*.test.ts'];
 

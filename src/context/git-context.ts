@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
 import { toBytePath } from '../core/byte-path.ts';
 import { SlipwayError } from '../core/errors.ts';
 import { withoutCredentials } from '../core/fetch-url.ts';
@@ -39,7 +39,8 @@ export async function openGitContext(
     tree: openFolderTree(toBytePath(folder), compileIgnorePatterns([], '.dockerignore')),
     excludedBy: () => undefined,
     description: options.description,
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+    // As for archives, the asynchronous call would ask for all files at once.
+    [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true, force: true }),
   };
 }
 
