@@ -1,5 +1,6 @@
 import type { Descriptor } from '../../src/core/descriptor.ts';
-import type { Digest, RunningDigest } from '../../src/core/digest.ts';
+import type { Digest } from '../../src/core/digest.ts';
+import type { BackgroundDigest } from './background-digest.ts';
 
 /**
  * Blobs by digest, in the form of an OCI image layout's `blobs/` folder. What is in it was verified when it was written, so
@@ -29,12 +30,12 @@ export interface ContentStore {
 }
 
 export interface BlobWriterOptions {
-  /** What computes the digest, for a caller that knows states of it. */
-  readonly digest?: RunningDigest;
+  /** What computes the digest, for a caller that knows states of it. By default `append` hashes before it returns. */
+  readonly digest?: BackgroundDigest;
 }
 
 export interface WriteOptions {
-  /** The caller has resumed the digest behind these bytes. */
+  /** The caller has brought the digest behind these bytes. */
   readonly isDigested?: boolean;
 }
 
@@ -45,7 +46,7 @@ export interface BlobWriter extends Disposable {
    * Appends while the caller goes on, and resolves when more may be appended. The bytes must stay as they are, and the writer must neither
    * be committed nor disposed, until a `flush` has settled.
    */
-  append(bytes: Uint8Array): Promise<void>;
+  append(bytes: Uint8Array, options?: WriteOptions): Promise<void>;
   flush(): Promise<void>;
   /** Renames into place under the digest of what was written, which is computed while writing. Idempotent for equal content. */
   commit(): { readonly digest: Digest; readonly size: number };

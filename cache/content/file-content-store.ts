@@ -13,7 +13,7 @@ import {
 import { type Digest, digestOf, hexOf, isDigest, startDigest } from '../../src/core/digest.ts';
 import { errnoOf, SlipwayError } from '../../src/core/errors.ts';
 import type { Store } from '../store.ts';
-import { BackgroundFile } from './background-file.ts';
+import { backgroundFile } from './background-file.ts';
 import type { BlobWriter, BlobWriterOptions, ContentStore } from './content-store.ts';
 
 /** What `read` takes where the caller names no limit: manifests and configs are far smaller. */
@@ -81,10 +81,11 @@ interface CheckedWriter extends BlobWriter {
 function openWriter(
   temporary: string,
   pathOf: (digest: Digest) => string,
-  { digest: running = startDigest() }: BlobWriterOptions,
+  { digest: background }: BlobWriterOptions,
 ): CheckedWriter {
+  const running = background ?? startDigest();
   let file: number | undefined = openSync(temporary, 'wx', 0o600);
-  const background = new BackgroundFile(file);
+  const appended = backgroundFile(file);
   let size = 0;
   const close = () => {
     if (file !== undefined) closeSync(file);
@@ -97,12 +98,12 @@ function openWriter(
       for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
       size += bytes.length;
     },
-    append(bytes) {
-      running.update(bytes);
+    async append(bytes, { isDigested = false } = {}) {
       size += bytes.length;
-      return background.append(bytes);
+      const hashed = isDigested ? undefined : (background?.append(bytes) ?? running.update(bytes));
+      await Promise.all([appended.append(bytes), hashed]);
     },
-    flush: () => background.flush(),
+    flush: async () => void (await Promise.all([appended.flush(), background?.flush()])),
     commit(expected) {
       const written = { digest: running.finish(), size };
       if (expected !== undefined && (expected.digest !== written.digest || expected.size !== size))

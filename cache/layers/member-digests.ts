@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import { type DigestState, digestStateForm, startResumableDigest } from '../../src/core/resumable-digest.ts';
+import { type DigestState, digestStateForm } from '../../src/core/resumable-digest.ts';
+import { BackgroundDigest } from '../content/background-digest.ts';
 import type { MemberKey } from './member-keys.ts';
 
 /** What the digests of a blob and of its tar have come to behind one of its members, for the same Node. */
@@ -7,8 +8,13 @@ export type MemberDigestStates = Buffer & { readonly __memberDigestStates: never
 
 /** The digests of a blob in the making and of the tar in it. */
 export class MemberDigests {
-  readonly tar = startResumableDigest();
-  readonly blob = startResumableDigest();
+  readonly tar = new BackgroundDigest();
+  readonly blob = new BackgroundDigest();
+
+  /** Everything else may be asked only after it has settled. */
+  async flush(): Promise<void> {
+    await Promise.all([this.tar.flush(), this.blob.flush()]);
+  }
 
   /** Undefined where this Node does not give them out. */
   states(): MemberDigestStates | undefined {

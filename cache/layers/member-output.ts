@@ -101,14 +101,19 @@ export function memberOutput(writer: BlobWriter, { table, compression, digests }
     if (next === undefined) return;
     const { tar, ...member } = await next.member;
     pendingBytes -= next.tarBytes;
-    const before = digests?.states();
-    digests?.tar.update(tar);
-    await writer.append(member.compressed);
-    note(
-      member,
-      tar.length,
-      before === undefined || next.key === undefined ? undefined : followingKey(before, next.key),
-    );
+    if (digests === undefined || next.key === undefined) {
+      const hashed = digests?.tar.append(tar, next.release) ?? next.release();
+      await Promise.all([hashed, writer.append(member.compressed)]);
+      note(member, tar.length);
+      return;
+    }
+    // To be found again by what is before it, which has to be hashed by then.
+    await digests.flush();
+    const before = digests.states();
+    digests.tar.update(tar);
+    digests.blob.update(member.compressed);
+    await writer.append(member.compressed, { isDigested: true });
+    note(member, tar.length, before === undefined ? undefined : followingKey(before, next.key));
     next.release();
   };
   /** Of a member that was appended. */
@@ -117,7 +122,7 @@ export function memberOutput(writer: BlobWriter, { table, compression, digests }
     const key = seen.has(compressed) ? undefined : given;
     seen.add(compressed);
     const checksum = known ?? (key === undefined ? 0 : crc32(compressed));
-    const states = digests?.states();
+    const states = following === undefined ? undefined : digests?.states();
     const member = { key, place, size: compressed.length, tarBytes, checksum };
     members.push(
       following === undefined || states === undefined ? member : { ...member, following: { key: following, states } },
@@ -132,11 +137,13 @@ export function memberOutput(writer: BlobWriter, { table, compression, digests }
   };
   /** A member that stood behind the same bytes before: what the digests come to is known. */
   const addFollowing = async (key: MemberKey) => {
-    const before = pending.length === 0 ? digests?.states() : undefined;
+    if (digests === undefined || pending.length > 0) return false;
+    await digests.flush();
+    const before = digests.states();
     const following = before === undefined ? undefined : followingKey(before, key);
     const stored = following === undefined ? undefined : table.find(following, roomFor);
     if (stored?.states === undefined) return false;
-    digests?.resume(stored.states);
+    digests.resume(stored.states);
     await writer.flush();
     writer.write(stored.compressed, { isDigested: true });
     note({ key, ...stored }, stored.tarBytes, following);
@@ -158,8 +165,11 @@ export function memberOutput(writer: BlobWriter, { table, compression, digests }
     },
     async finish() {
       while (pending.length > 0) await writeNext();
-      await writer.flush();
+      await Promise.all([writer.flush(), digests?.flush()]);
     },
-    settle: async () => void (await Promise.allSettled([writer.flush(), ...pending.map(({ member }) => member)])),
+    settle: async () => {
+      const working = [writer.flush(), digests?.flush(), ...pending.map(({ member }) => member)];
+      await Promise.allSettled(working);
+    },
   };
 }

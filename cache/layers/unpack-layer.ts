@@ -1,9 +1,10 @@
 import { closeSync, writeSync } from 'node:fs';
 import type { BytePath } from '../../src/core/byte-path.ts';
 import { displayPath } from '../../src/core/byte-path.ts';
-import { type DiffID, startDigest } from '../../src/core/digest.ts';
+import type { DiffID } from '../../src/core/digest.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
 import type { FileEntry } from '../../src/core/file-tree.ts';
+import { BackgroundDigest } from '../content/background-digest.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
 import { TarReader, type TarVisitor } from '../tar/tar-reader.ts';
 import { isZeros } from '../tar/zeros.ts';
@@ -24,16 +25,17 @@ export async function unpackLayer(
   const writer = new LayerFolderWriter(folder);
   const visitor = new UnpackVisitor(writer);
   const reader = new TarReader(`the layer ${blob.diffId}`, visitor);
-  const digest = startDigest();
+  const digest = new BackgroundDigest();
   try {
     for await (const chunk of blobTar(blob.path)) {
       signal.throwIfAborted();
-      digest.update(chunk);
+      await digest.append(chunk);
       reader.write(chunk);
     }
     reader.end();
   } finally {
     visitor.close();
+    await digest.flush();
   }
   const found = digest.finish();
   if (found !== blob.diffId)

@@ -7,16 +7,24 @@ export type DigestState = Buffer & { readonly __digestState: never };
 
 /** A running SHA-256 that another process can go on with. */
 export interface ResumableDigest extends RunningDigest {
+  /** `update` on the thread pool, where that is possible. Until it resolves the bytes must stay as they are, and nothing else be called. */
+  updateInBackground(bytes: Uint8Array): Promise<void>;
   /** Undefined where this Node does not give it out. */
   state(): DigestState | undefined;
   /** Goes on as if exactly the bytes that led to the state had been given. */
   resume(state: DigestState): void;
 }
 
+interface ForeignUpdate {
+  (context: Buffer, bytes: Uint8Array, length: number): void;
+  /** The same on the thread pool. */
+  async(context: Buffer, bytes: Uint8Array, length: number, done: (error: Error | null) => void): void;
+}
+
 /** OpenSSL's functions, which Node's crypto module keeps to itself, and its SHA256_CTX as bytes that nobody looks into. */
 interface OpenSsl {
   init(context: Buffer): void;
-  update(context: Buffer, bytes: Uint8Array, length: number): void;
+  update: ForeignUpdate;
   finish(digest: Buffer, context: Buffer): void;
 }
 
@@ -31,7 +39,8 @@ export function startResumableDigest(): ResumableDigest {
   const resume = () => {
     throw new Error('internal: a digest was resumed that cannot be');
   };
-  return { ...startDigest(), state: () => undefined, resume };
+  const digest = startDigest();
+  return { ...digest, updateInBackground: async (bytes) => digest.update(bytes), state: () => undefined, resume };
 }
 
 /** Names what the form of states depends on; undefined where there are none. */
@@ -44,6 +53,10 @@ function startWith(openSsl: OpenSsl): ResumableDigest {
   openSsl.init(context);
   return {
     update: (bytes) => openSsl.update(context, bytes, bytes.length),
+    updateInBackground: (bytes) =>
+      new Promise((resolve, reject) => {
+        openSsl.update.async(context, bytes, bytes.length, (error) => (error === null ? resolve() : reject(error)));
+      }),
     finish: () => {
       const digest = Buffer.alloc(32);
       openSsl.finish(digest, context);

@@ -21,6 +21,10 @@ vi.mock('../../../src/core/resumable-digest.ts', async (original) => {
       hashing.bytes += bytes.length;
       digest.update(bytes);
     },
+    updateInBackground(bytes) {
+      hashing.bytes += bytes.length;
+      return digest.updateInBackground(bytes);
+    },
   });
   return {
     startResumableDigest: () => counted(real.startResumableDigest()),
