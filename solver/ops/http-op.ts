@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstatSync } from 'node:fs';
+import { linkSync, lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type BytePath, toBytePath } from '../../src/core/byte-path.ts';
 import { type Digest, digestOfJson } from '../../src/core/digest.ts';
@@ -44,10 +44,13 @@ export function createHttpOp(op: HttpOp, services: OpServices): Op {
       const { digest, mtime } = await resolve(context);
       const path = services.content.path(digest);
       if (path === undefined) throw new Error(`internal: the blob ${digest} of ${withoutCredentials(op.url)} is gone`);
-      const { size, mtimeMs } = lstatSync(path);
+      // A file that stays as it is when another build puts the same blob in the store.
+      const own = services.temporaryPath();
+      linkSync(path, own);
+      const { size, mtimeMs } = lstatSync(own);
       const { mode, uid, gid } = op;
       const file = { type: 'file', mode, uid, gid, size, mtime } as const;
-      const content = { kind: 'host', path: toBytePath(path), mtimeMs } as const;
+      const content = { kind: 'host', path: toBytePath(own), mtimeMs } as const;
       return [services.layers.addTree([{ path: `/${name}` as BytePath, change: { kind: 'present', file, content } }])];
     },
   };

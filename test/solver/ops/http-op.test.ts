@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -69,7 +69,7 @@ function httpOp(changes: Partial<HttpOp> = {}, context = CONTEXT) {
       return { path, mode, uid, size, mtime, text };
     });
   };
-  return { keyOf, run };
+  return { keyOf, run, added };
 }
 
 const withTag = (tag: string, text: string) => (request: IncomingMessage, response: ServerResponse) => {
@@ -150,6 +150,15 @@ describe('ADD of a URL', () => {
     await expect(httpOp().run()).rejects.toMatchObject({ code: 'SLIPWAY_FETCH_FAILED' });
     answer = withTag('1', 'whole');
     expect((await httpOp().run())[0]?.text).toBe('whole');
+  });
+
+  test('stays what it is when another build fetches the same bytes meanwhile', async () => {
+    const { run, added } = httpOp();
+    await run();
+    await httpOp().run();
+    const content = added[0]?.change.kind === 'present' ? added[0].change.content : undefined;
+    if (content?.kind !== 'host') throw new Error('no file');
+    expect(lstatSync(displayPath(content.path)).mtimeMs).toBe(content.mtimeMs);
   });
 
   test('tells how much of how much has come', async () => {
