@@ -10,6 +10,7 @@ import type { Stage, StagePlan } from '../stages/stage.ts';
 import { convertStages } from './convert-stages.ts';
 import { finishedImage, type ImageDraft } from './image-draft.ts';
 import { type ReadRequest, readRequest } from './read-request.ts';
+import { buildableRoot } from './stage-roots.ts';
 import type { StageState } from './stage-state.ts';
 
 /**
@@ -82,7 +83,7 @@ function definitionOf(
 ): Definition {
   for (const [name, value] of Object.entries(request.labels)) image.labels.set(name, value);
   return {
-    root,
+    root: buildableRoot(root),
     config: finishedImage(request.implicitPlatform ? image : forPlatform(image, request)),
     warnings: linter.warnings,
     platform: request.implicitPlatform ? platform : request.platform,

@@ -145,6 +145,12 @@ COPY --from=files /f /
   expect(await built({ context, buildContexts: onWeb })).toMatchObject({ '/l': 'of git', '/f': 'of a folder' });
 });
 
+test('a target that a folder stands in for is that folder', async () => {
+  const context = folderWith('context', { Dockerfile: 'FROM scratch AS site\nCOPY nothing /\n' });
+  const buildContexts = { site: folderWith('files', { f: 'of a folder' }) };
+  expect(await built({ context, target: 'site', buildContexts })).toEqual({ '/f': 'of a folder' });
+});
+
 test('no password of a URL is in the image, its history or the store', async () => {
   const repository = git.repository('app');
   repository.commit({ a: 'text' });
