@@ -77,7 +77,7 @@ async function writeFiles(root: RootedFolder, files: PlatformFiles, options: Wri
       signal.throwIfAborted();
     }
     leaveLevels(levels, undefined);
-    if (form.epoch !== undefined) top?.finish({ mode: 0o755, mtime: form.epoch });
+    top?.finish({ mode: 0o755, mtime: form.epoch ?? 0 });
   } finally {
     for (const level of levels) level.folder[Symbol.dispose]();
     top?.[Symbol.dispose]();

@@ -119,6 +119,12 @@ describe('type=local', () => {
     expect(statSync(at('out/linux_arm64')).mtimeMs).toBe(1_000_000);
   });
 
+  it('lets everybody into the folders of several platforms', async () => {
+    await rig.run(LOCAL, [resultOf(rig, [LAYER], AMD64), resultOf(rig, [LAYER], ARM64)]);
+    const { mode, mtimeMs } = statSync(at('out/linux_arm64'));
+    expect([mode & 0o7777, mtimeMs]).toEqual([0o755, 0]);
+  });
+
   it('refuses files that two platforms both have without split', async () => {
     const spec = { ...LOCAL, attributes: { 'platform-split': 'false' } };
     const results = [resultOf(rig, [LAYER], AMD64), resultOf(rig, [LAYER], ARM64)];
