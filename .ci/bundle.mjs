@@ -66,6 +66,7 @@ await build({
     'hash-worker': 'cache/hash-worker.ts',
     'chroot-init': 'src/executor/chroot/init.ts',
     'chroot-supervisor': 'src/executor/chroot/supervisor.ts',
+    'node-supervisor': 'src/executor/emulated-nodes/supervisor.ts',
   },
   format: 'cjs',
   outExtension: { '.js': '.cjs' },

@@ -11,11 +11,11 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { type BytePath, displayPath, hostPath } from '../../src/core/byte-path.ts';
+import { type BytePath, displayPath, hostPath, toBytePath } from '../../src/core/byte-path.ts';
 import { copyBytes } from '../../src/core/copy-bytes.ts';
 import { SlipwayError } from '../../src/core/errors.ts';
 import type { FileEntry, FileTree } from '../../src/core/file-tree.ts';
-import { type DeviceNode, isRemoval, makeDeviceNode, REMOVAL } from '../../src/core/layer-marks.ts';
+import { type DeviceNode, isRemoval, makeDeviceNode, markPlaceholders, REMOVAL } from '../../src/core/layer-marks.ts';
 import { syscalls } from '../../src/core/syscalls.ts';
 import { type LinkAttributes, linkedFile } from '../tar/hard-link.ts';
 import { AttributeSetter } from './file-attributes.ts';
@@ -86,7 +86,7 @@ export class LayerFolderWriter {
     const existing = place.parent.children.get(place.name);
     if (existing?.type === 'dir') existing.opaque = true;
     if (existing !== undefined) return;
-    this.#makeDevice(this.#host(place.path), REMOVAL);
+    this.#makeDevice(place.path, REMOVAL);
     place.parent.children.set(place.name, { type: 'whiteout' });
   }
 
@@ -162,7 +162,7 @@ export class LayerFolderWriter {
     const host = this.#host(place.path);
     place.parent.children.set(place.name, { type: 'other' });
     if (file.type === 'fifo') syscalls().mknod(host, S_IFIFO | 0o600, 0, 0);
-    else this.#makeDevice(host, { type: file.type, major, minor });
+    else this.#makeDevice(place.path, { type: file.type, major, minor });
     this.#attributes.setNode(host, file);
   }
 
@@ -268,8 +268,10 @@ export class LayerFolderWriter {
     return `${this.#root}${path}` as BytePath;
   }
 
-  #makeDevice(host: BytePath, device: DeviceNode): void {
-    if (makeDeviceNode(host, device) === 'placeholder') this.#traits.placeholders = true;
+  #makeDevice(path: BytePath, device: DeviceNode): void {
+    if (makeDeviceNode(this.#host(path), device) === 'node') return;
+    this.#traits.placeholders = true;
+    if (!path.startsWith('/dev/') && !isRemoval(device)) markPlaceholders(toBytePath(this.#root));
   }
 
   #makeFolder(path: BytePath, replaces?: LayerNode): void {

@@ -9,6 +9,9 @@ import { syscalls } from './syscalls.ts';
  */
 export const DEVICE_XATTR = 'user.slipway.device';
 
+/** Attribute of a layer's folder itself that has such files where a step sees them: outside of /dev. */
+const SHOWN_DEVICES_XATTR = 'user.slipway.devices';
+
 /** A device node by its numbers. */
 export interface DeviceNode {
   readonly type: 'char' | 'block';
@@ -50,4 +53,14 @@ export function parsePlaceholder(value: Uint8Array): DeviceNode | undefined {
 /** Whether the node means that something of the layers below is gone. */
 export function isRemoval({ type, major, minor }: DeviceNode): boolean {
   return type === REMOVAL.type && major === REMOVAL.major && minor === REMOVAL.minor;
+}
+
+/** Says of a layer's folder that files in it, outside of /dev, stand for device nodes. */
+export function markPlaceholders(folder: BytePath): void {
+  syscalls().setXattr(folder, SHOWN_DEVICES_XATTR, Buffer.from('y'));
+}
+
+/** Whether files outside of /dev in the layer's folder may stand for device nodes. */
+export function hasPlaceholders(folder: BytePath): boolean {
+  return syscalls().listXattrs(folder).has(SHOWN_DEVICES_XATTR);
 }

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { loadKoffi } from '../core/load-koffi.ts';
+import { unixAddress } from './unix-messages.ts';
 
 /** The system calls of the executor alone, by koffi as those of core/syscalls.ts. They throw Errors with `code` and `syscall`. */
 export interface ContainerSyscalls {
@@ -17,6 +18,8 @@ export interface ContainerSyscalls {
   seal(fd: number): void;
   /** Both ends of a pipe, close-on-exec. */
   pipe(): { readonly read: number; readonly write: number };
+  /** A listening unix socket at `path`, close-on-exec. */
+  listen(path: string): number;
   /**
    * A mount of type `type`, without device nodes, made by fsconfig(2), which takes any number of parameters of any length where mount(2) takes a page;
    * `undefined` as a value is a flag. Throws ENOSYS below Linux 5.2, EINVAL for a parameter that the kernel does not know.
@@ -41,6 +44,8 @@ const F_ADD_SEALS = 1033;
 /** F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE. */
 const ALL_SEALS = 15;
 const MOUNT_ATTR_NODEV = 4;
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
 
 let loaded: ContainerSyscalls | undefined;
 
@@ -64,6 +69,9 @@ function load(): ContainerSyscalls {
   const pipe2 = libc.func('int pipe2(_Out_ int*, int)');
   const memfdCreate = libc.func('int memfd_create(const char*, uint)');
   const fcntl = libc.func('int fcntl(int, int, int)');
+  const socket = libc.func('int socket(int, int, int)');
+  const bind = libc.func('int bind(int, const uint8_t*, uint32_t)');
+  const listen = libc.func('int listen(int, int)');
   const open = libc.func('int open(const char*, int)');
   const close = libc.func('int close(int)');
 
@@ -108,6 +116,13 @@ function load(): ContainerSyscalls {
       check(pipe2(ends, O_CLOEXEC), 'pipe2', '');
       const [read = -1, write = -1] = ends;
       return { read, write };
+    },
+    listen: (path) => {
+      const fd = check(socket(AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0), 'socket', 'AF_UNIX');
+      const address = unixAddress(path);
+      check(bind(fd, address, address.length), 'bind', path);
+      check(listen(fd, 1), 'listen', path);
+      return fd;
     },
     mountByParameters: (type, target, parameters) => {
       const context = check(fsopen(SYSCALL.fsopen, type, 1), 'fsopen', type);

@@ -17,6 +17,8 @@ import type { ContainerIO, ContainerRuntime } from './container-runtime.ts';
 import type { ContainerEdits } from './devices/cdi-specs.ts';
 import { stepDevices } from './devices/step-devices.ts';
 import { makeStepNodes, type StepNodes } from './devices/step-nodes.ts';
+import { NodeSupervisor } from './emulated-nodes/node-supervisor.ts';
+import { StepEmulation } from './emulated-nodes/step-emulation.ts';
 import { refuseForeignProgram } from './foreign-programs.ts';
 import { removeEmptyStubs } from './mount-stubs.ts';
 import { hostsFile } from './network/hosts-file.ts';
@@ -53,6 +55,7 @@ export class OciExecutor implements Executor, Disposable {
   readonly #xattrs: OverlayXattrs;
   readonly #seccomp: SeccompFilters;
   readonly #networks: SandboxNetworks;
+  readonly #supervisor = new NodeSupervisor();
   #hierarchies: ReturnType<typeof openHierarchies> | undefined;
   #devices: PrivateFolder | undefined;
 
@@ -92,13 +95,17 @@ export class OciExecutor implements Executor, Disposable {
     const stubs: BytePath[] = [];
     // Undone last, when the root is no longer mounted.
     cleanup.defer(() => removeEmptyStubs(root.upperDir, stubs));
+    let emulation: StepEmulation | undefined;
+    cleanup.defer(() => emulation?.settle(root.upperDir));
     if (spec.resources !== undefined || spec.cgroupParent) this.#hierarchies ??= openHierarchies();
     const { path: folder } = cleanup.use(this.#mounts.folder(spec.id));
     this.#runtime.prepare(this.#mounts.path);
     const network = spec.network === 'sandbox' ? await this.#networks.take(progress) : undefined;
     // What may do anything may change its network, too.
     cleanup.defer(() => network?.release(spec.security === 'insecure' ? 'discard' : 'reuse'));
-    const bundle = this.#makeBundle(folder, { spec, root, mounts, io, network, cleanup });
+    emulation = await this.#emulation({ spec, root, mounts });
+    await using _watched = emulation;
+    const bundle = this.#makeBundle(folder, { spec, root, mounts, io, network, emulation, cleanup });
     stubs.push(...bundle.stubs);
     await using cgroup = this.#makeCgroup(spec);
     const cgroupFiles = cgroup?.joinFiles ?? [];
@@ -108,6 +115,13 @@ export class OciExecutor implements Executor, Disposable {
       if (signal.aborted) throw error;
       throw withNetworkLoss(withMemoryKill(error, spec, cgroup), await network?.problem());
     }
+  }
+
+  /** Undefined where the kernel lets the step make device nodes, or nobody can be told of its calls. */
+  async #emulation({ spec, root, mounts }: Omit<StepRequest, 'io'>): Promise<StepEmulation | undefined> {
+    const hasFilter = this.#seccomp.filter(spec.security) !== undefined;
+    const isEmulated = inUserNamespace() && hasFilter && (await this.#supervisor.isPossible());
+    return isEmulated ? new StepEmulation(this.#supervisor, { step: spec.id, root, mounts }) : undefined;
   }
 
   /** Most steps have no limits: the hierarchies are looked for only when one has. */
@@ -120,6 +134,7 @@ export class OciExecutor implements Executor, Disposable {
   [Symbol.dispose](): void {
     this.#runtime[Symbol.dispose]();
     this.#networks[Symbol.dispose]();
+    this.#supervisor[Symbol.dispose]();
     this.#devices?.[Symbol.dispose]();
     this.#devices = undefined;
     this.#hierarchies?.[Symbol.dispose]();
@@ -128,7 +143,7 @@ export class OciExecutor implements Executor, Disposable {
 
   /** Everything that the runtime needs: the root and the mounts' sources below `folder`, and config.json. */
   #makeBundle(folder: string, step: Step): { readonly config: OciSpec; readonly stubs: readonly BytePath[] } {
-    const { spec, root, mounts, io, network, cleanup } = step;
+    const { spec, root, mounts, io, network, emulation, cleanup } = step;
     const devices = stepDevices(spec.devices);
     const deviceNodes = this.#deviceNodes(spec, cleanup);
     const surroundings = {
@@ -161,7 +176,8 @@ export class OciExecutor implements Executor, Disposable {
         user,
         cwd: makeWorkingFolder(view, spec.cwd, { user, mounts: placed.map(({ path }) => path) }),
         mounts: [...placed.flatMap(ociMount), ...this.#rootRemount(spec, rootPath)],
-        seccomp: this.#seccomp.filter(spec.security),
+        seccomp: this.#seccomp.filter(spec.security, emulation?.nodes),
+        ...(emulation === undefined ? {} : { listenerPath: emulation.watch(folder, rootPath) }),
         ...(io === 'terminal' ? { terminal: userTerminalSize() } : {}),
         ...surroundings,
       },
@@ -199,6 +215,7 @@ interface StepRequest {
 
 interface Step extends StepRequest {
   readonly network: SandboxNetwork | undefined;
+  readonly emulation: StepEmulation | undefined;
   readonly cleanup: DisposableStack;
 }
 

@@ -49,7 +49,8 @@ export interface OciSpec {
     readonly readonlyPaths: readonly string[];
     readonly devices?: readonly OciDevice[];
     readonly resources?: object;
-    readonly seccomp?: SeccompProfile;
+    /** `listenerPath`: a unix socket for the listener of a filter that asks one. */
+    readonly seccomp?: SeccompProfile & { readonly listenerPath?: string };
   };
   readonly annotations: Readonly<Record<string, string>>;
 }
@@ -64,6 +65,8 @@ export interface ContainerSetting {
   readonly mounts: readonly OciMount[];
   /** Undefined for a process without a filter. */
   readonly seccomp: SeccompFilter | undefined;
+  /** For a filter that asks a listener. */
+  readonly listenerPath?: string;
   readonly userNamespace: boolean;
   /** What the step has for standard devices outside of a user namespace; without, it has the machine's. */
   readonly deviceNodes?: StepNodes;
@@ -97,6 +100,7 @@ export function ociSpec(spec: ProcessSpec, setting: ContainerSetting): OciSpec {
   const insecure = isInsecure(spec.security);
   const capabilities = insecure ? boundingCapabilities() : DEFAULT_CAPABILITIES;
   const { uid, gid, groups } = setting.user;
+  const listener = setting.listenerPath === undefined ? {} : { listenerPath: setting.listenerPath };
   return {
     ociVersion: '1.0.2',
     process: {
@@ -123,7 +127,7 @@ export function ociSpec(spec: ProcessSpec, setting: ContainerSetting): OciSpec {
       maskedPaths: insecure ? [] : MASKED_PATHS,
       readonlyPaths: insecure ? [] : READONLY_PATHS,
       ...(insecure && !setting.userNamespace ? { devices: insecureDevices() } : {}),
-      ...(setting.seccomp === undefined ? {} : { seccomp: setting.seccomp.profile }),
+      ...(setting.seccomp === undefined ? {} : { seccomp: { ...setting.seccomp.profile, ...listener } }),
     },
     annotations: setting.seccomp?.annotations ?? {},
   };

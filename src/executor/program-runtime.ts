@@ -7,7 +7,7 @@ import { runtimeFailure } from './runtime-failure.ts';
 import { sealProgram } from './sealed-program.ts';
 import type { SeccompProfile } from './seccomp/default-profile.ts';
 import type { SeccompFilter } from './seccomp/seccomp-filters.ts';
-import { seccompProgram } from './seccomp/seccomp-program.ts';
+import { SECCOMP_PROGRAM_ANNOTATION, seccompProgram } from './seccomp/seccomp-program.ts';
 import { SpareProcesses } from './spare-processes.ts';
 import type { ContainerEnd } from './waiting-process.ts';
 import { startRuntime } from './waiting-runtime.ts';
@@ -35,7 +35,7 @@ export class ProgramRuntime implements ContainerRuntime {
   seccompFilter(profile: SeccompProfile): SeccompFilter | undefined {
     const program = this.name === 'crun' ? seccompProgram(profile, this.#stateDir) : undefined;
     if (program !== undefined) {
-      return { profile, annotations: { 'run.oci.seccomp_bpf_data': program.toString('base64') } };
+      return { profile, annotations: { [SECCOMP_PROGRAM_ANNOTATION]: program.toString('base64') } };
     }
     return supportsSeccomp(this.#program) ? { profile, annotations: {} } : undefined;
   }

@@ -52,7 +52,8 @@ function enterRoot(calls: InitSyscalls, { spec, seccompProgram, devFolder }: Chr
     closeSync(fd);
   }
   calls.closeOnExec(3);
-  dropPrivileges(calls, spec.process, seccompProgram === undefined ? undefined : Buffer.from(seccompProgram, 'base64'));
+  const program = seccompProgram === undefined ? undefined : Buffer.from(seccompProgram, 'base64');
+  dropPrivileges(calls, spec.process, program === undefined ? undefined : { program, supervisor: undefined });
 }
 
 function report(event: InitReport): void {

@@ -10,10 +10,17 @@ export const INIT_FDS = { report: 2, plan: 3, stderr: 4 } as const;
 /** What the init is to do: a config.json, and the program that filters system calls. */
 export interface InitPlan {
   readonly spec: OciSpec;
-  /** `struct sock_filter[]` in base64; undefined for a process without a filter. */
-  readonly seccompProgram: string | undefined;
+  /** Undefined for a process without a filter. */
+  readonly seccomp: PlannedFilter | undefined;
   /** See `ContainerBundle`. */
   readonly cgroupFiles: readonly string[];
+}
+
+export interface PlannedFilter {
+  /** `struct sock_filter[]` in base64. */
+  readonly program: string;
+  /** The unix socket to send the filter's listener to, for a filter that asks one; in the mount namespace that the init starts in. */
+  readonly listenerPath: string | undefined;
 }
 
 /** The text of a plan; the limits in it are numbers of up to 20 digits. */

@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { loadKoffi } from '../../core/load-koffi.ts';
 import type { OciDevice } from '../devices/oci-device.ts';
+import { descriptorMessage, messageHeader, unixAddress } from '../unix-messages.ts';
 
 /** The system calls of the init alone. They run on its main thread, which is the one that becomes the command, and throw Errors with `code`. */
 export interface InitSyscalls {
@@ -39,6 +40,12 @@ export interface InitSyscalls {
   raiseAmbient(capability: number): void;
   /** Filters this thread's system calls by a BPF program (`struct sock_filter[]`). */
   setSeccompFilter(program: Uint8Array): void;
+  /** The same with a descriptor of what the filter asks about, close-on-exec. */
+  setNotifyingFilter(program: Uint8Array): number;
+  /** A connection to the unix socket, close-on-exec. */
+  connect(path: string): number;
+  /** Gives the process behind the socket a descriptor (SCM_RIGHTS). */
+  sendDescriptor(socket: number, fd: number): void;
   /** A copy of `from` at the number `to`, which stays open in the command. */
   duplicate(from: number, to: number): void;
   /** A copy of `from` above descriptor 2. */
@@ -110,7 +117,12 @@ const MOVE_BY_DESCRIPTORS = 0x44;
 const MNT_DETACH = 2;
 const MODE = { file: 0o100644, c: 0o020666, b: 0o060666 } as const;
 const PRCTL = { setKeepCaps: 8, setSeccomp: 22, readBounding: 23, dropBounding: 24, ambient: 47 } as const;
+const SECCOMP: Partial<Record<NodeJS.Architecture, number>> = { x64: 317, arm64: 277 };
 const SECCOMP_MODE_FILTER = 2;
+const SECCOMP_SET_MODE_FILTER = 1;
+const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
+const AF_UNIX = 1;
+const SOCK_STREAM = 0o2000001;
 const AMBIENT_RAISE = 2;
 const CAPABILITY_VERSION = 0x20080522;
 const CLOSE_RANGE_CLOEXEC = 4;
@@ -162,6 +174,9 @@ export function loadInitSyscalls(): InitSyscalls {
   const capset = libc.func('int capset(const uint8_t*, const uint8_t*)');
   const program = koffi.struct({ length: 'uint16_t', filter: 'const uint8_t*' });
   const setSeccomp = libc.func('prctl', 'int', ['int', 'ulong', koffi.pointer(program), 'ulong', 'ulong']);
+  const seccomp = libc.func('syscall', 'long', ['long', 'long', 'long', koffi.pointer(program)]);
+  const connect = libc.func('int connect(int, const uint8_t*, uint32_t)');
+  const sendmsg = libc.func('sendmsg', 'long', ['int', koffi.pointer(messageHeader(koffi)), 'int']);
   const dup2 = libc.func('int dup2(int, int)');
   const fcntl = libc.func('int fcntl(int, int, long)');
   const signal = libc.func('intptr_t signal(int, intptr_t)');
@@ -260,6 +275,26 @@ export function loadInitSyscalls(): InitSyscalls {
     setSeccompFilter: (filter) => {
       const result = setSeccomp(PRCTL.setSeccomp, SECCOMP_MODE_FILTER, { length: filter.length / 8, filter }, 0, 0);
       check(result, 'prctl', 'PR_SET_SECCOMP');
+    },
+    setNotifyingFilter: (filter) => {
+      const setting = { length: filter.length / 8, filter };
+      const flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+      return check(
+        seccomp(SECCOMP[process.arch] ?? -1, SECCOMP_SET_MODE_FILTER, flags, setting),
+        'seccomp',
+        'listener',
+      );
+    },
+    connect: (path) => {
+      const fd = check(socket(AF_UNIX, SOCK_STREAM, 0), 'socket', 'AF_UNIX');
+      const address = unixAddress(path);
+      check(connect(fd, address, address.length), 'connect', path);
+      return fd;
+    },
+    sendDescriptor: (to, fd) => {
+      const vectors = [{ base: Buffer.from('.'), length: 1 }];
+      const control = descriptorMessage(fd);
+      check(sendmsg(to, { vectors, vectorCount: 1, control, controlLength: control.length }, 0), 'sendmsg', fd);
     },
     duplicate: (from, to) => void check(dup2(from, to), 'dup2', from),
     duplicateAbove: (from) => check(fcntl(from, F_DUPFD_CLOEXEC, 3), 'fcntl', from),

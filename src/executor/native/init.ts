@@ -8,10 +8,10 @@ import { containerSyscalls } from '../container-syscalls.ts';
 import type { OciSpec } from '../oci-spec.ts';
 import { enterRoot } from './container-root.ts';
 import { executeCommand } from './execute-command.ts';
-import { INIT_FDS, type InitPlan, readPlan } from './init-plan.ts';
+import { INIT_FDS, type InitPlan, type PlannedFilter, readPlan } from './init-plan.ts';
 import { type InitReport, reportLine } from './init-report.ts';
 import { type InitSyscalls, loadInitSyscalls, NAMESPACES } from './init-syscalls.ts';
-import { dropPrivileges } from './privileges.ts';
+import { dropPrivileges, type SeccompSetting } from './privileges.ts';
 
 const EXIT = { failed: 1, notStarted: 127 } as const;
 
@@ -39,8 +39,10 @@ function main(): void {
   process.exit(EXIT.notStarted);
 }
 
-function enterContainer(calls: InitSyscalls, { spec, seccompProgram, cgroupFiles }: InitPlan): void {
+function enterContainer(calls: InitSyscalls, { spec, seccomp, cgroupFiles }: InitPlan): void {
   for (const file of cgroupFiles) writeFileSync(file, '0');
+  // The path is not there any more in the container.
+  const filter = seccomp === undefined ? undefined : openFilter(calls, seccomp);
   enterNamespaces(calls, spec);
   calls.setHostname(spec.hostname);
   calls.newSession();
@@ -48,8 +50,12 @@ function enterContainer(calls: InitSyscalls, { spec, seccompProgram, cgroupFiles
   process.chdir(spec.process.cwd);
   refuseOutside(process.cwd());
   arrangeDescriptors(calls, spec.process);
-  const filter = seccompProgram === undefined ? undefined : Buffer.from(seccompProgram, 'base64');
   dropPrivileges(calls, spec.process, filter);
+}
+
+function openFilter(calls: InitSyscalls, { program, listenerPath }: PlannedFilter): SeccompSetting {
+  const supervisor = listenerPath === undefined ? undefined : calls.connect(listenerPath);
+  return { program: Buffer.from(program, 'base64'), supervisor };
 }
 
 /** Joins those that exist, then makes the others; the PID namespace is there already. */

@@ -2,7 +2,7 @@ import { SlipwayError } from '../../core/errors.ts';
 import type { ContainerBundle, ContainerIO, ContainerRuntime } from '../container-runtime.ts';
 import type { SeccompProfile } from '../seccomp/default-profile.ts';
 import type { SeccompFilter } from '../seccomp/seccomp-filters.ts';
-import { seccompProgram } from '../seccomp/seccomp-program.ts';
+import { SECCOMP_PROGRAM_ANNOTATION, seccompProgram } from '../seccomp/seccomp-program.ts';
 import { SpareProcesses } from '../spare-processes.ts';
 import { planText } from './init-plan.ts';
 import { runInitInTerminal, startInit } from './init-process.ts';
@@ -20,7 +20,6 @@ export class NativeRuntime implements ContainerRuntime {
   readonly followsMounts = false;
   readonly #stateDir: string;
   readonly #spares = new SpareProcesses({ start: startInit, limit: SPARE_LIMIT });
-  #program: string | undefined;
 
   /** `stateDir` keeps the compiled seccomp filter. */
   constructor(stateDir: string) {
@@ -28,8 +27,7 @@ export class NativeRuntime implements ContainerRuntime {
   }
 
   seccompFilter(profile: SeccompProfile): SeccompFilter {
-    this.#program ??= this.#compiled(profile);
-    return { profile, annotations: {} };
+    return { profile, annotations: { [SECCOMP_PROGRAM_ANNOTATION]: this.#compiled(profile) } };
   }
 
   prepare(): void {
@@ -38,8 +36,9 @@ export class NativeRuntime implements ContainerRuntime {
 
   async run({ spec, cgroupFiles }: ContainerBundle, io: ContainerIO, signal: AbortSignal): Promise<void> {
     const { seccomp, ...linux } = spec.linux;
-    const seccompProgram = seccomp === undefined ? undefined : this.#program;
-    const plan = { spec: { ...spec, linux }, seccompProgram, cgroupFiles };
+    const { [SECCOMP_PROGRAM_ANNOTATION]: program, ...annotations } = spec.annotations;
+    const filter = program === undefined ? undefined : { program, listenerPath: seccomp?.listenerPath };
+    const plan = { spec: { ...spec, annotations, linux }, seccomp: filter, cgroupFiles };
     const exit = await (io === 'terminal'
       ? runInitInTerminal(plan, signal)
       : this.#spares.run(planText(plan), io, signal));

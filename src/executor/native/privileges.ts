@@ -8,6 +8,14 @@ const RESOURCES =
   'CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME'.split(' ');
 const CAPABILITY_LIMIT = 64;
 
+/** A filter of system calls. */
+export interface SeccompSetting {
+  /** `struct sock_filter[]` */
+  readonly program: Uint8Array;
+  /** A socket to whoever answers the calls that the filter asks about. */
+  readonly supervisor: number | undefined;
+}
+
 /**
  * Gives up what the command must not have, in the order that the kernel asks for: what needs a capability comes before that is
  * dropped, and the filter before all capabilities go, since the process may gain privileges again by setuid programs.
@@ -15,13 +23,13 @@ const CAPABILITY_LIMIT = 64;
 export function dropPrivileges(
   calls: InitSyscalls,
   { user, rlimits, capabilities }: OciSpec['process'],
-  seccompProgram: Uint8Array | undefined,
+  seccomp: SeccompSetting | undefined,
 ): void {
   joinNewKeyring(calls);
   const [bounding, inheritable] = [capabilitySet(capabilities.bounding), capabilitySet(capabilities.inheritable)];
   dropBounding(calls, bounding);
   setLimits(calls, rlimits);
-  if (seccompProgram !== undefined) calls.setSeccompFilter(seccompProgram);
+  if (seccomp !== undefined) setFilter(calls, seccomp);
   process.umask(user.umask);
   calls.setGroups(user.additionalGids);
   calls.setGroup(user.gid);
@@ -32,6 +40,12 @@ export function dropPrivileges(
     inheritable,
   });
   for (const name of capabilities.ambient ?? []) calls.raiseAmbient(capabilityNumber(name));
+}
+
+/** Both descriptors end with execve(2). */
+function setFilter(calls: InitSyscalls, { program, supervisor }: SeccompSetting): void {
+  if (supervisor === undefined) calls.setSeccompFilter(program);
+  else calls.sendDescriptor(supervisor, calls.setNotifyingFilter(program));
 }
 
 /** A container around the builder may forbid keyrings, and a kernel may have none: then there are no keys to be seen either. */

@@ -5,7 +5,7 @@ import type { SeccompProfile, SeccompRule } from './default-profile.ts';
 
 /** SCMP_FLTATR_CTL_OPTIMIZE: 2 is a binary tree of system call numbers in place of a list. */
 const OPTIMIZE = { attribute: 8, binaryTree: 2 } as const;
-const ACTION = { SCMP_ACT_ALLOW: 0x7fff0000, SCMP_ACT_ERRNO: 0x00050000 } as const;
+const ACTION = { SCMP_ACT_ALLOW: 0x7fff0000, SCMP_ACT_ERRNO: 0x00050000, SCMP_ACT_NOTIFY: 0x7fc00000 } as const;
 const COMPARE = { SCMP_CMP_LT: 2, SCMP_CMP_EQ: 4, SCMP_CMP_GT: 6, SCMP_CMP_MASKED_EQ: 7 } as const;
 /** A pipe holds 64 KiB, and a filter has at most 4096 instructions of 8 bytes (BPF_MAXINSNS). */
 const FILTER_LIMIT = 4096 * 8;

@@ -10,7 +10,7 @@ export interface SeccompProfile {
 
 export interface SeccompRule {
   readonly names: readonly string[];
-  readonly action: 'SCMP_ACT_ALLOW' | 'SCMP_ACT_ERRNO';
+  readonly action: 'SCMP_ACT_ALLOW' | 'SCMP_ACT_ERRNO' | 'SCMP_ACT_NOTIFY';
   readonly errnoRet?: number;
   readonly args?: readonly SeccompArgument[];
 }

@@ -3,6 +3,9 @@ import { digestOfJson } from '../../core/digest.ts';
 import { compileSeccompFilter, seccompLibraryVersion } from './compile-filter.ts';
 import type { SeccompProfile } from './default-profile.ts';
 
+/** The annotation of a container by which crun, and the native runtime, take a compiled filter: in base64. */
+export const SECCOMP_PROGRAM_ANNOTATION = 'run.oci.seccomp_bpf_data';
+
 /**
  * The profile as a BPF program (`struct sock_filter[]`), compiled once and kept in `folder`, named by the profile and the library that
  * made it; undefined where libseccomp is not installed.

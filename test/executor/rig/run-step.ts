@@ -3,7 +3,9 @@ import { chmodSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { toBytePath } from '../../../src/core/byte-path.ts';
 import { SlipwayError } from '../../../src/core/errors.ts';
 import type { ContainerMount, Executor } from '../../../src/core/executor.ts';
+import { DEVICE_XATTR } from '../../../src/core/layer-marks.ts';
 import { silentProgress } from '../../../src/core/progress.ts';
+import { syscalls } from '../../../src/core/syscalls.ts';
 import { inUserNamespace } from '../../../src/core/user-namespace.ts';
 import { type ExecutorChoice, selectExecutor } from '../../../src/executor/select-executor.ts';
 import { fillRoot, makeBusyboxRoot } from './busybox-root.ts';
@@ -130,7 +132,12 @@ function listing(root: string, below = ''): string[] {
       const path = `${below}/${name}`;
       const stat = lstatSync(`${root}${path}`);
       const kind = stat.isDirectory() ? 'd' : stat.isSymbolicLink() ? 'l' : stat.isFile() ? 'f' : 'c';
-      const line = `${kind} ${(stat.mode & 0o7777).toString(8)} ${stat.uid}:${stat.gid} ${path}`;
+      const standsFor = stat.isFile()
+        ? syscalls()
+            .listXattrs(toBytePath(`${root}${path}`))
+            .get(DEVICE_XATTR)
+        : undefined;
+      const line = `${standsFor ?? kind} ${(stat.mode & 0o7777).toString(8)} ${stat.uid}:${stat.gid} ${path}`;
       return [line, ...(stat.isDirectory() ? listing(root, path) : [])];
     });
 }
