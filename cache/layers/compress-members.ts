@@ -16,7 +16,7 @@ const TINY_WINDOW = { windowBits: 12, memLevel: 6 } as const;
  */
 export async function compressMember(bytes: Uint8Array, { type, level }: MemberCompression): Promise<Buffer> {
   if (type === 'zstd') return compressPiece(bytes, { type, level });
-  if (bytes.length <= TINY) return gzipSync(bytes, { level, ...TINY_WINDOW });
+  if (bytes.length <= TINY) return gzipSync(bytes, { level, ...TINY_WINDOW, chunkSize: roomFor(bytes) });
   const pieces = await Promise.all(
     denseRuns(bytes).map(async ({ start, end, isDense }) => {
       const piece = bytes.subarray(start, end);
@@ -71,11 +71,16 @@ async function searchFor(piece: Uint8Array, level: number): Promise<Search> {
 function compressPiece(bytes: Uint8Array, { type, level, strategy }: MemberCompression & Search): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const done = (error: Error | null, member: Buffer) => (error === null ? resolve(member) : reject(error));
-    // Room for all of the output at once: one piece of work for the pool instead of one for every 16 KiB.
-    const chunkSize = bytes.length + (bytes.length >> 8) + 1024;
+    // One piece of work for the pool instead of one for every 16 KiB.
+    const chunkSize = roomFor(bytes);
     if (type === 'gzip') gzip(bytes, { level, chunkSize, ...(strategy === undefined ? {} : { strategy }) }, done);
     else zstdCompress(bytes, { params: { [constants.ZSTD_c_compressionLevel]: level }, chunkSize }, done);
   });
+}
+
+/** Room for whatever the bytes become, and no more: what comes out keeps all of it. */
+function roomFor(bytes: Uint8Array): number {
+  return bytes.length + (bytes.length >> 8) + 256;
 }
 
 /** Bytes are looked at by the block, and samples at its two ends stand for the block. */
