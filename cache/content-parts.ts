@@ -1,13 +1,11 @@
 import { type BytePath, displayPath } from '../src/core/byte-path.ts';
 import type { FileEntry } from '../src/core/file-tree.ts';
 import type { DigestedRoot } from './content-digest.ts';
-import { attributesOf, type DigestedFolder } from './folder-digester.ts';
+import { attributesOf, type DigestedFolder, PART_LIMIT } from './folder-digester.ts';
 import type { KeyPart } from './records/record-store.ts';
 
 /** Hex digits of a digest in a part: it only tells files apart for a person. */
 const PART_DIGITS = 16;
-/** Of more files than this there is a part for each folder; of more folders, the deepest are part of those above them. */
-const PART_LIMIT = 4096;
 
 /** The ingredients of a content digest by name, to explain what another one differs by. */
 export function contentParts(roots: readonly DigestedRoot[]): readonly KeyPart[] {

@@ -50,17 +50,38 @@ interface FolderDigests {
   dirty: boolean;
 }
 
-/** The digests in `database`; rows that were read stay in memory as long as the result does. */
+/** Once rows of so many files are in memory, they are written, and read again when they are asked for. */
+const HELD_FILES = 16 * 1024;
+
+/** The digests in `database`. Rows stay in memory until there are many. */
 export function openFileDigests(database: Database): FileDigests {
   const folders = new Map<string, FolderDigests>();
+  let held = 0;
   let last: { readonly path: string; readonly folder: FolderDigests } | undefined;
   // Files of one folder come one after the other.
   const folderOf = (path: string) => {
     if (last?.path === path) return last.folder;
-    const folder = folders.get(path) ?? load(database, path);
-    folders.set(path, folder);
+    const folder = folders.get(path) ?? open(path);
     last = { path, folder };
     return folder;
+  };
+  const open = (path: string) => {
+    if (held > HELD_FILES) {
+      flush();
+      folders.clear();
+      held = 0;
+    }
+    const folder = load(database, path);
+    held += folder.index.size;
+    folders.set(path, folder);
+    return folder;
+  };
+  const flush = () => {
+    const changed = [...folders].filter(([, folder]) => folder.dirty);
+    if (changed.length === 0) return;
+    database.transaction(() => {
+      for (const [path, folder] of changed) save(database, path, folder);
+    });
   };
   return {
     lookup(file) {
@@ -79,6 +100,7 @@ export function openFileDigests(database: Database): FileDigests {
       const [path, name] = split(file.path);
       const folder = folderOf(path);
       const at = folder.index.get(name) ?? folder.index.size;
+      if (at === folder.index.size) held++;
       folder.index.set(name, at);
       reserve(folder, at + 1);
       const { dev, ino, mtimeMs, ctimeMs } = file.state;
@@ -86,13 +108,7 @@ export function openFileDigests(database: Database): FileDigests {
       folder.digests.write(digest === '' ? FOLDER_DIGEST : digest, at * DIGEST_BYTES, 'hex');
       folder.dirty = true;
     },
-    flush() {
-      const changed = [...folders].filter(([, folder]) => folder.dirty);
-      if (changed.length === 0) return;
-      database.transaction(() => {
-        for (const [path, folder] of changed) save(database, path, folder);
-      });
-    },
+    flush,
   };
 }
 

@@ -50,6 +50,8 @@ export interface RecalledFolder {
   readonly mark: string | undefined;
 }
 
+/** Of more files than this nobody asks for each one: there is a part for each folder, and of more folders, the deepest are part of those above them. */
+export const PART_LIMIT = 4096;
 /** Longest time that the event loop is held, in milliseconds. */
 const SLICE = 40;
 /** So much text is hashed at a time. */
@@ -65,6 +67,8 @@ export class FolderDigester {
   readonly #services: DigestServices;
   readonly #signal: AbortSignal;
   #sliceEnd = performance.now() + SLICE;
+  /** How many files of trees that would have to be read again are kept. */
+  #kept = 0;
 
   constructor(
     tree: FileTree,
@@ -161,7 +165,9 @@ export class FolderDigester {
   async #digestFiles(path: BytePath, names: readonly BytePath[], digestOf: DigestEntry): Promise<Listed> {
     const running = createHash('sha256');
     const subfolders: BytePath[] = [];
-    const kept = digestOf === this.#services.digestState ? undefined : ([] as DigestedFile[]);
+    const isKept = digestOf !== this.#services.digestState && this.#kept + names.length <= PART_LIMIT;
+    const kept = isKept ? ([] as DigestedFile[]) : undefined;
+    if (isKept) this.#kept += names.length;
     let text = '';
     let count = 0;
     for (const name of names) {
