@@ -25,6 +25,7 @@ import type { BuildRequest } from './build-request.ts';
 import type { BuildContext, ContextServices } from './context/build-context.ts';
 import { SlipwayError } from './core/errors.ts';
 import type { Executor, LendTerminal } from './core/executor.ts';
+import type { Fetch } from './core/fetch-url.ts';
 import type { ProgressSink } from './core/progress.ts';
 import { machineDevices } from './executor/devices/step-devices.ts';
 import type { ExecutorChoice } from './executor/select-executor.ts';
@@ -95,6 +96,7 @@ export function openEngine(options: EngineOptions): Engine {
     xattrs: layers.overlayXattrPrefix() === 'user.overlay.' ? 'user' : 'trusted',
   }));
   const git = lazyGit(request, store, leases);
+  const fetch = lazyFetch(request, closing);
   const cacheMounts = openCacheMounts(store);
   const failedSteps = openFailedSteps(database);
   const pushImage = createPushImage({ connect, content, imageStore, layers });
@@ -181,6 +183,23 @@ function registryConnection({ env }: BuildRequest, opened: DisposableStack) {
     const client = clients.get(security) ?? connect(security);
     clients.set(security, client);
     return client;
+  };
+}
+
+/** What waits longer is given up by whoever reads: see `fetchUrl`. */
+const FETCH_IDLE_MS = 300_000;
+
+/** Loaded when the first URL is needed. */
+function lazyFetch({ env }: BuildRequest, opened: DisposableStack): Fetch {
+  let made: Promise<Fetch> | undefined;
+  const make = async () => {
+    const { HttpTransport } = await import('./registry/http-transport.ts');
+    const { fetchOver } = await import('./registry/http-fetch.ts');
+    return fetchOver(opened.use(new HttpTransport({ env, idleTimeoutMs: FETCH_IDLE_MS })));
+  };
+  return async (url, options) => {
+    made ??= make();
+    return (await made)(url, options);
   };
 }
 

@@ -6,6 +6,7 @@ import type { GitRepositories } from '../../cache/git/git-source.ts';
 import type { BlobSource, LayerStore } from '../../cache/layers/layer-store.ts';
 import type { CacheMountStore } from '../../cache/mounts/cache-mount-store.ts';
 import type { Executor, LendTerminal } from '../../src/core/executor.ts';
+import type { Fetch } from '../../src/core/fetch-url.ts';
 import type { FileTree } from '../../src/core/file-tree.ts';
 
 /** What ops work with. The engine constructs it, one a build; ops hold no state of their own. */
@@ -16,7 +17,7 @@ export interface OpServices {
   readonly cacheMounts: CacheMountStore;
   /** What URLs gave before, and what fetches them. */
   readonly downloads: DownloadStore;
-  readonly fetch: typeof fetch;
+  readonly fetch: Fetch;
   /** Remote repositories, opened when the first is needed. */
   git(): Promise<GitRepositories>;
   /** The executor, found when the first process is to run. Rejects with a `SlipwayError` that says what this machine lacks. */

@@ -1,4 +1,5 @@
 import type { GitRepositories } from '../../cache/git/git-source.ts';
+import type { Fetch } from '../core/fetch-url.ts';
 import type { FileTree } from '../core/file-tree.ts';
 import type { ProgressSink } from '../core/progress.ts';
 
@@ -34,7 +35,7 @@ export interface DockerfileText {
 export interface ContextServices {
   /** Gives a path that does not exist yet, below which fetched and unpacked files are kept. */
   temporaryPath(): string;
-  readonly fetch: typeof fetch;
+  readonly fetch: Fetch;
   /** Remote repositories, opened when the first is needed. */
   git(): Promise<GitRepositories>;
   /** Is told of what takes long. */

@@ -2,10 +2,15 @@ import { SlipwayError } from './errors.ts';
 import { checkRoom } from './free-space.ts';
 import { IdleError, withIdleLimit } from './idle-limit.ts';
 
+/** GETs a URL over redirects, as the part of the Fetch Standard that is needed. Rejects with any error where there is no answer. */
+export type Fetch = (
+  url: string,
+  options: { readonly headers: Readonly<Record<string, string>>; readonly signal: AbortSignal },
+) => Promise<Response>;
+
 /** How a URL is fetched. */
 export interface FetchRequest {
-  /** Injected; `globalThis.fetch` or one that answers in its place. */
-  readonly fetch: typeof fetch;
+  readonly fetch: Fetch;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   /** How long a server may think. */
@@ -85,11 +90,10 @@ export async function* readBody(
   }
 }
 
-/** undici reports what went wrong with a connection as the cause of a TypeError. */
 function fetchFailure(url: string, error: unknown): unknown {
-  if (!(error instanceof TypeError)) return error;
-  const why = error.cause instanceof Error ? error.cause.message : error.message;
-  return failure(url, why, error);
+  if (error instanceof SlipwayError || !(error instanceof Error)) return error;
+  // Node's own fetch reports what went wrong with a connection as the cause of another error.
+  return failure(url, error.cause instanceof Error ? error.cause.message : error.message, error);
 }
 
 function failure(url: string, why: string, cause: unknown): SlipwayError {

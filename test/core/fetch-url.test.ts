@@ -2,22 +2,29 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { fetchUrl, readBody } from '../../src/core/fetch-url.ts';
+import { fetchOver } from '../../src/registry/http-fetch.ts';
+import { HttpTransport } from '../../src/registry/http-transport.ts';
 import { close, listen } from '../rig/local-server.ts';
 import { temporaryFolder } from '../rig/temporary-folder.ts';
 
 const { signal } = new AbortController();
 let server: Server;
+let transport: HttpTransport;
 let url: string;
 let answer: RequestListener;
 
 beforeEach(async () => {
+  transport = new HttpTransport({ env: {} });
   server = createServer((request, response) => answer(request, response));
   url = `http://user:secret@127.0.0.1:${await listen(server)}/f`;
 });
-afterEach(() => close(server));
+afterEach(() => {
+  transport[Symbol.dispose]();
+  return close(server);
+});
 
 async function read(limits: { readonly idleMs?: number; readonly pauseMs?: number } = {}): Promise<number> {
-  const response = await fetchUrl(url, { fetch, signal, answerMs: 300 });
+  const response = await fetchUrl(url, { fetch: fetchOver(transport), signal, answerMs: 300 });
   let length = 0;
   for await (const chunk of readBody(response, { url, folder: temporaryFolder('fetch'), signal, ...limits })) {
     length += chunk.length;

@@ -14,6 +14,8 @@ import type { HttpOp } from '../../../solver/vertex.ts';
 import { displayPath } from '../../../src/core/byte-path.ts';
 import { digestOf } from '../../../src/core/digest.ts';
 import { type ProgressEvent, silentProgress } from '../../../src/core/progress.ts';
+import { fetchOver } from '../../../src/registry/http-fetch.ts';
+import { HttpTransport } from '../../../src/registry/http-transport.ts';
 import { temporaryFolder } from '../../rig/temporary-folder.ts';
 
 const CONTEXT: OpContext = { signal: new AbortController().signal, progress: silentProgress, stepId: '1' };
@@ -21,12 +23,14 @@ const CONTEXT: OpContext = { signal: new AbortController().signal, progress: sil
 let store: Store;
 let server: Server;
 let origin: string;
+let transport: HttpTransport;
 let requests: IncomingMessage[];
 let answer: (request: IncomingMessage, response: ServerResponse) => void;
 
 beforeEach(async () => {
   store = openStore(temporaryFolder('http'));
   requests = [];
+  transport = new HttpTransport({ env: {} });
   answer = (_request, response) => response.end('bytes');
   server = createServer((request, response) => {
     requests.push(request);
@@ -37,6 +41,7 @@ beforeEach(async () => {
 });
 
 afterEach(() => {
+  transport[Symbol.dispose]();
   server.close();
   server.closeAllConnections();
   store[Symbol.dispose]();
@@ -49,7 +54,7 @@ function httpOp(changes: Partial<HttpOp> = {}, context = CONTEXT) {
     content: openContentStore(store),
     downloads: openDownloadStore(store.database),
     temporaryPath: () => store.temporaryPath(),
-    fetch,
+    fetch: fetchOver(transport),
     layers: {
       addTree: (entries: Iterable<TreeEntry>) => {
         added.push(...entries);
