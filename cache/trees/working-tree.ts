@@ -66,6 +66,12 @@ export class WorkingTree implements FileTree {
     this.layer.putShared(parent, name, file);
   }
 
+  /** The folder at a path where nothing is in it, neither written nor of the root. */
+  emptyFolder(path: BytePath): TreeFolder | undefined {
+    const node = this.layer.find(path);
+    return isTreeFolder(node) && !node.isMerged && node.children.size === 0 ? node : undefined;
+  }
+
   /** Takes files on that are made anew when they are asked for, for `putNumbered`. Returns the number of the first. */
   addSource(source: FileSource): number {
     return this.layer.addSource(source);

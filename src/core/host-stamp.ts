@@ -44,6 +44,11 @@ export function typeAt(stamps: Stamps, index: number): FileType {
   return fileTypeOf(stamps[index * STAMP_WORDS + STAMP.mode] ?? 0);
 }
 
+/** Whether the file has other names, too. Every folder has. */
+export function isSharedAt(stamps: Stamps, index: number): boolean {
+  return (stamps[index * STAMP_WORDS + STAMP.links] ?? 0) > 1;
+}
+
 /** Whether two stamps are of a file that did not change in between. */
 export function isSameStamp(a: Stamps, indexA: number, b: Stamps, indexB: number): boolean {
   const atA = indexA * STAMP_WORDS;
@@ -107,7 +112,9 @@ export function statAt(stamps: Stamps, index: number): HostStat {
     ino: inodeAt(stamps, index),
     device: type === 'char' || type === 'block' ? deviceNumbers(word(STAMP.device)) : NO_DEVICE,
     sharedInode:
-      type !== 'dir' && word(STAMP.links) > 1 ? `${dev}:${inodeText(word(STAMP.ino + 1), word(STAMP.ino))}` : undefined,
+      type !== 'dir' && isSharedAt(stamps, index)
+        ? `${dev}:${inodeText(word(STAMP.ino + 1), word(STAMP.ino))}`
+        : undefined,
   };
 }
 

@@ -6,6 +6,7 @@ import type { WorkingTree } from '../../../cache/trees/working-tree.ts';
 import type { BytePath } from '../../../src/core/byte-path.ts';
 import type { SlipwayError } from '../../../src/core/errors.ts';
 import type { FileEntry, FileTree } from '../../../src/core/file-tree.ts';
+import { isSharedAt, type Stamps, typeAt } from '../../../src/core/host-stamp.ts';
 import type { ModeChange } from './chmod.ts';
 import type { PathFilter } from './copy-filter.ts';
 import { cleanComponents } from './file-pattern.ts';
@@ -90,10 +91,16 @@ function copyContents(copier: Copier, folder: Item, destination: 'new' | 'existi
 function copyChildren(copier: Copier, folder: Item): void {
   const { from, to, options } = copier;
   options.signal.throwIfAborted();
-  const names = from.folderState?.(folder.path)?.names;
+  const { names, stamps } = from.folderState?.(folder.path) ?? {};
   const first =
     names === undefined ? undefined : to.addSource(filesAnew(from, { folder: folder.path, names }, options));
+  // Where nothing is in the way, most files need not be looked at one by one.
+  const empty = options.filter === undefined ? to.emptyFolder(folder.target) : undefined;
   for (const [index, name] of (names ?? from.readdir(folder.path)).entries()) {
+    if (empty !== undefined && first !== undefined && stamps !== undefined && isSingleFileAt(stamps, index)) {
+      to.layer.putNumbered(empty, name, first + index);
+      continue;
+    }
     const path = join(folder.path, name);
     const relative = (folder.relative === '' ? name : `${folder.relative}/${name}`) as BytePath;
     const verdict = options.filter?.(relative) ?? 'copy';
@@ -105,6 +112,10 @@ function copyChildren(copier: Copier, folder: Item): void {
     if (verdict === 'copy') copyEntry(copier, item);
     else if (entry.type === 'dir') lookBelow(copier, item);
   }
+}
+
+function isSingleFileAt(stamps: Stamps, index: number): boolean {
+  return typeAt(stamps, index) === 'file' && !isSharedAt(stamps, index);
 }
 
 /** A folder that is not asked for itself, but may have something in it that is. */

@@ -1,5 +1,11 @@
+import { linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ownerOf } from '../../../../frontend/convert/owner.ts';
+import { openFolderTree } from '../../../../src/context/folder-tree.ts';
+import { toBytePath } from '../../../../src/core/byte-path.ts';
+import type { FileTree } from '../../../../src/core/file-tree.ts';
+import { compileIgnorePatterns } from '../../../../src/core/ignore-patterns.ts';
+import { temporaryFolder } from '../../../rig/temporary-folder.ts';
 import { memoryTree } from './memory-tree.ts';
 import { copyAction, layerOf } from './rig.ts';
 
@@ -127,6 +133,37 @@ describe('COPY of a folder', () => {
       '/p/a file 0644 0:0 from /host/links/a',
       '/p/b file 0644 0:0 from /host/links/b',
     ]);
+  });
+});
+
+describe('COPY of a folder of this machine', () => {
+  const root = memoryTree({ 'have/sub/f0': {}, 'have/sub/other': {} });
+  test.each([
+    ['a new folder', [copyAction('/', '/new')]],
+    ['one that is there', [copyAction('/a', '/have')]],
+    [
+      'one that was removed and made again',
+      [copyAction('/a', '/new'), copyAction('/a', '/new'), copyAction('/a/sub', '/new')],
+    ],
+    ['a new folder, less what is excluded', [copyAction('/', '/new', { exclude: ['**/f1'] })]],
+    ['a new folder, with another owner and mode', [copyAction('/', '/new', { chmod: 0o604, owner: { user: '7' } })]],
+  ])('into %s is the same whether its files are looked at one by one or by the folder', async (_where, actions) => {
+    const folder = temporaryFolder('copy');
+    mkdirSync(`${folder}/a/sub/empty`, { recursive: true });
+    for (const name of ['f0', 'f2', 'sub/f0', 'sub/f1', 'sub/z']) writeFileSync(`${folder}/a/${name}`, name);
+    linkSync(`${folder}/a/sub/z`, `${folder}/a/linked`);
+    symlinkSync('sub/f0', `${folder}/a/f1`);
+    const open = () => openFolderTree(toBytePath(folder), compileIgnorePatterns([], '.dockerignore'));
+    using byFolder = open();
+    using byFile = open();
+    const alone: FileTree = {
+      lstat: (path) => byFile.lstat(path),
+      readdir: (path) => byFile.readdir(path),
+      contentPath: (path) => byFile.contentPath(path),
+    };
+    const { lines } = await layerOf(root, byFolder, actions);
+    expect(lines.length).toBeGreaterThan(4);
+    expect(lines).toEqual((await layerOf(root, alone, actions)).lines);
   });
 });
 
