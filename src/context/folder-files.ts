@@ -53,7 +53,11 @@ export class FolderFiles implements FolderState {
 
   entry(name: string): FileEntry | undefined {
     const index = this.indexOf(name);
-    return index === ABSENT ? undefined : new HostEntry(this, index);
+    return index === ABSENT ? undefined : this.entryAt(index);
+  }
+
+  entryAt(index: number): FileEntry {
+    return new HostEntry(this, index);
   }
 
   path(index: number): BytePath {

@@ -1,4 +1,5 @@
 import type { BytePath } from './byte-path.ts';
+import type { FileEntry } from './file-tree.ts';
 import type { Stamps } from './host-stamp.ts';
 
 /** The names that a tree shows of a folder, and what the folder was like when it had them. */
@@ -13,6 +14,8 @@ export interface KnownListing {
 export interface FolderState extends KnownListing, FileFacts {
   /** When the folder was looked at, in milliseconds since 1970: what changed shortly before may have changed again since. */
   readonly seenAt: number;
+  /** The file at a position, as the tree's `lstat` has it. */
+  entryAt(index: number): FileEntry;
 }
 
 /** What is known of files, in the order of their names. */

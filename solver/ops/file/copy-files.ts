@@ -6,7 +6,8 @@ import type { WorkingTree } from '../../../cache/trees/working-tree.ts';
 import type { BytePath } from '../../../src/core/byte-path.ts';
 import type { SlipwayError } from '../../../src/core/errors.ts';
 import type { FileEntry, FileTree } from '../../../src/core/file-tree.ts';
-import { isSharedAt, type Stamps, typeAt } from '../../../src/core/host-stamp.ts';
+import type { FolderState } from '../../../src/core/folder-state.ts';
+import { isSharedAt, typeAt } from '../../../src/core/host-stamp.ts';
 import type { ModeChange } from './chmod.ts';
 import type { PathFilter } from './copy-filter.ts';
 import { cleanComponents } from './file-pattern.ts';
@@ -91,13 +92,12 @@ function copyContents(copier: Copier, folder: Item, destination: 'new' | 'existi
 function copyChildren(copier: Copier, folder: Item): void {
   const { from, to, options } = copier;
   options.signal.throwIfAborted();
-  const { names, stamps } = from.folderState?.(folder.path) ?? {};
-  const first =
-    names === undefined ? undefined : to.addSource(filesAnew(from, { folder: folder.path, names }, options));
+  const seen = from.folderState?.(folder.path);
+  const first = seen === undefined ? undefined : to.addSource(filesAnew(from, { folder: folder.path, seen }, options));
   // Where nothing is in the way, most files need not be looked at one by one.
   const empty = options.filter === undefined ? to.emptyFolder(folder.target) : undefined;
-  for (const [index, name] of (names ?? from.readdir(folder.path)).entries()) {
-    if (empty !== undefined && first !== undefined && stamps !== undefined && isSingleFileAt(stamps, index)) {
+  for (const [index, name] of (seen?.names ?? from.readdir(folder.path)).entries()) {
+    if (empty !== undefined && first !== undefined && isSingleFileAt(seen, index)) {
       to.layer.putNumbered(empty, name, first + index);
       continue;
     }
@@ -114,8 +114,8 @@ function copyChildren(copier: Copier, folder: Item): void {
   }
 }
 
-function isSingleFileAt(stamps: Stamps, index: number): boolean {
-  return typeAt(stamps, index) === 'file' && !isSharedAt(stamps, index);
+function isSingleFileAt(seen: FolderState | undefined, index: number): boolean {
+  return seen !== undefined && typeAt(seen.stamps, index) === 'file' && !isSharedAt(seen.stamps, index);
 }
 
 /** A folder that is not asked for itself, but may have something in it that is. */
@@ -144,19 +144,17 @@ function copyEntry(copier: Copier, item: Item): void {
   else to.putShared(target, copiedLink(copier, item, entry.link));
 }
 
-/** Regular files of one folder as they are copied. The folder's tree remembers what they were. */
+/** Regular files of one folder as they are copied. */
 function filesAnew(
   from: FileTree,
-  { folder, names }: { readonly folder: BytePath; readonly names: readonly BytePath[] },
+  { folder, seen }: { readonly folder: BytePath; readonly seen: FolderState },
   { owner, mode }: CopiedAttributes,
 ): FileSource {
   return {
-    count: names.length,
+    count: seen.names.length,
     file: (index) => {
-      const path = join(folder, names[index] as BytePath);
-      const entry = from.lstat(path);
-      if (entry === undefined) throw new Error(`internal: ${path} is not in its tree any more`);
-      return copiedFile(from, { path, entry }, { owner, mode });
+      const path = join(folder, seen.names[index] as BytePath);
+      return copiedFile(from, { path, entry: seen.entryAt(index) }, { owner, mode });
     },
   };
 }
