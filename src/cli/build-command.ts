@@ -23,7 +23,9 @@ export function runBuildCommand(args: readonly string[], loadBuild: () => Promis
 }
 
 async function loadedBuild(): Promise<Build> {
-  return (await import('../build.ts')).build;
+  const [{ build }, { limitHeapGrowth }] = await Promise.all([import('../build.ts'), import('./heap-growth.ts')]);
+  limitHeapGrowth();
+  return build;
 }
 
 /** Prints the answer as docker buildx does. */
