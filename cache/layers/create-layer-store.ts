@@ -12,6 +12,9 @@ import { openLayerTable } from './layer-table.ts';
 import { LayerTree, layerTreeOf } from './layer-tree.ts';
 import { createOnce } from './once.ts';
 
+/** When what a step leaves besides its layer is removed: while a later one runs, as a rule. */
+const LEFTOVERS_MS = 100;
+
 /** What a layer store is made on. The caller disposes them after it. */
 export interface LayerStoreParts {
   readonly store: Store;
@@ -91,8 +94,8 @@ function prepareLayer(context: LayerContext): ActiveLayer {
       return layer;
     },
     async [Symbol.asyncDispose]() {
-      // What a step leaves besides its layer is overlayfs's own few folders: the next step need not wait for their removal.
-      if (isCommitted) setImmediate(remove);
+      // What a step leaves besides its layer is overlayfs's own few folders, which nobody has to wait for: they go with the store's at the latest.
+      if (isCommitted) setTimeout(remove, LEFTOVERS_MS).unref();
       else remove();
     },
   };

@@ -12,6 +12,8 @@ import { SpareProcesses } from './spare-processes.ts';
 import type { ContainerEnd } from './waiting-process.ts';
 import { startRuntime } from './waiting-runtime.ts';
 
+const SPARES = { first: 1, later: 16 };
+
 /** Runs bundles by an OCI runtime's program (crun, runc). crun is started ahead: half of its time is its own start. */
 export class ProgramRuntime implements ContainerRuntime {
   readonly name: string;
@@ -59,7 +61,7 @@ export class ProgramRuntime implements ContainerRuntime {
 
   #waitingRuntimes(memory: string): SpareProcesses {
     const options = { runtime: this.#program, program: this.#held.use(sealProgram(this.#program.path)), memory };
-    return this.#held.use(new SpareProcesses({ start: () => startRuntime(options), limit: 1 }));
+    return this.#held.use(new SpareProcesses({ start: () => startRuntime(options), limits: SPARES }));
   }
 
   async #runBundle(

@@ -8,10 +8,11 @@ import { planText } from './init-plan.ts';
 import { runInitInTerminal, startInit } from './init-process.ts';
 import { initFailure } from './native-failure.ts';
 
-const SPARE_LIMIT = 2;
+/** Each is a Node of its own. */
+const SPARES = { first: 2, later: 4 };
 
 /**
- * Runs containers by an init of slipway's own, which needs nothing but util-linux. One or two inits are kept
+ * Runs containers by an init of slipway's own, which needs nothing but util-linux. A few inits are kept
  * waiting: their start-up, which is most of what a container costs, passes while earlier steps run.
  */
 export class NativeRuntime implements ContainerRuntime {
@@ -19,7 +20,7 @@ export class NativeRuntime implements ContainerRuntime {
   readonly dropsNodev = false;
   readonly followsMounts = false;
   readonly #stateDir: string;
-  readonly #spares = new SpareProcesses({ start: startInit, limit: SPARE_LIMIT });
+  readonly #spares = new SpareProcesses({ start: startInit, limits: SPARES });
 
   /** `stateDir` keeps the compiled seccomp filter. */
   constructor(stateDir: string) {
