@@ -140,9 +140,10 @@ function chmodFlag({ chmod }: CopyAction): string {
   return ` --chmod=${typeof chmod === 'number' ? chmod.toString(8) : chmod}`;
 }
 
-function describeInput(vertex: Vertex): string {
-  if (vertex.options.stage !== undefined) return `stage "${vertex.options.stage}"`;
-  return vertex.op.kind === 'image' ? `image ${vertex.op.ref}` : `the result of ${vertex.options.name}`;
+function describeInput({ op, options: { stage = '', name } }: Vertex): string {
+  // The one stage of a Dockerfile has no name, and neither has an image that files are copied from.
+  if (stage !== '') return `stage "${stage}"`;
+  return op.kind === 'image' ? `image ${op.ref}` : `the result of ${name}`;
 }
 
 function stackOf(input: LayerStack | 'local' | undefined): LayerStack {
