@@ -23,6 +23,7 @@ function fileOp(options: {
   readonly folder: string;
   readonly root?: TreeDescription;
   readonly actions: readonly FileAction[];
+  readonly source?: Vertex;
 }) {
   const added: TreeEntry[][] = [];
   const views = { open: 0 };
@@ -46,7 +47,8 @@ function fileOp(options: {
     digestContent: createContentDigester(known),
     context: async () => context,
   } as unknown as OpServices;
-  const made: Vertex = vertex({ kind: 'file', root: 0, actions: options.actions }, [ROOT, LOCAL], { name: 'COPY' });
+  const inputs = [ROOT, options.source ?? LOCAL];
+  const made: Vertex = vertex({ kind: 'file', root: 0, actions: options.actions }, inputs, { name: 'COPY' });
   return { op: createFileOp(made, services, () => NOW * 1000 + 7), added, views };
 }
 
@@ -180,6 +182,15 @@ describe('a source that is not there', () => {
     expect((error as { hint?: string }).hint ?? '').toContain(hint ?? '');
     const { op } = fileOp({ folder, actions: [copyAction(source, '/o')] });
     await expect(op.exec([BASE, 'local'], CONTEXT)).rejects.toThrow(message);
+  });
+
+  test.each([
+    ['stage "build"', { name: '[build 1/2] RUN x', stage: 'build' }],
+    ['the result of [1/2] RUN x', { name: '[1/2] RUN x', stage: '' }],
+  ])('is said to be missing in %s', async (place, options) => {
+    const source = vertex({ kind: 'merge' }, [], options);
+    const { op } = fileOp({ folder: folderOf({}), actions: [copyAction('/f', '/o')], source });
+    await expect(op.exec([BASE, []], CONTEXT)).rejects.toThrow(`"/f": not found in ${place}`);
   });
 
   test('is found out with --parents too', async () => {
