@@ -12,7 +12,9 @@ export type ArchiveCompression = 'none' | 'gzip' | 'bzip2' | 'xz' | 'zstd';
 export const MAGIC_BYTES = 10;
 
 /** The default, 16 KiB, halves the speed. */
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 512 * 1024;
+/** So many bytes are decompressed ahead, while what came before is unpacked. */
+const AHEAD_BYTES = 4 * CHUNK_BYTES;
 
 const MAGIC: readonly (readonly [ArchiveCompression, readonly number[]])[] = [
   ['bzip2', [0x42, 0x5a, 0x68]],
@@ -81,7 +83,7 @@ async function* decompressByZlib(
   compression: 'gzip' | 'zstd',
   archive: string,
 ): AsyncGenerator<Uint8Array> {
-  const options = { chunkSize: CHUNK_BYTES };
+  const options = { chunkSize: CHUNK_BYTES, readableHighWaterMark: AHEAD_BYTES };
   const stream = compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
   const fed = pipeline(Readable.from(compressed), stream).catch((error: unknown) => error);
   try {
