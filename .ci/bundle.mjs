@@ -2,6 +2,7 @@
 // line is one CommonJS file, in which each module, and each module of Node, is loaded when something first imports it: 30 chunks of an
 // ECMAScript module take 15 ms longer. The library is ECMAScript modules, as its users expect.
 import { chmodSync, renameSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { build } from 'esbuild';
 
 const root = new URL('..', import.meta.url).pathname;
@@ -15,19 +16,28 @@ const common = {
   platform: 'node',
   target: 'node24',
   minifySyntax: true,
+  minifyWhitespace: true,
   external: ['koffi'],
   loader: { '.json': 'json' },
   logLevel: 'warning',
 };
 
-/** Node's child_process, which commander needs for commands that are programs of their own, is loaded by who runs programs. */
-const commanderWithoutPrograms = {
-  name: 'commander-without-programs',
+/** Modules of Node that some module of slipway imports which every build loads, but that few builds use: each is loaded with the first use. */
+const seldomUsed = {
+  name: 'seldom-used',
   setup: ({ onResolve, onLoad }) => {
-    onResolve({ filter: /^node:child_process$/ }, ({ path, importer }) =>
-      /\/commander\//.test(importer) ? { path, namespace: 'absent' } : undefined,
+    const filter = /^node:(child_process|timers\/promises|worker_threads|zlib)$/;
+    onResolve({ filter }, ({ path, namespace }) =>
+      namespace === 'lazy' ? { path, external: true } : { path, namespace: 'lazy' },
     );
-    onLoad({ filter: /./, namespace: 'absent' }, () => ({ contents: 'module.exports = {}' }));
+    onLoad({ filter, namespace: 'lazy' }, ({ path }) => ({
+      contents: Object.keys(createRequire(import.meta.url)(path))
+        .map(
+          (name) =>
+            `Object.defineProperty(exports, '${name}', { enumerable: true, get: () => require('${path}').${name} });`,
+        )
+        .join('\n'),
+    }));
   },
 };
 
@@ -38,7 +48,7 @@ await build({
   outExtension: { '.js': '.cjs' },
   define: { 'import.meta.url': '__moduleUrl' },
   banner: { js: "const __moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
-  plugins: [commanderWithoutPrograms],
+  plugins: [seldomUsed],
 });
 await build({
   ...common,
@@ -52,7 +62,7 @@ await build({
         // Not by import(), which would first look for the names that the file exports.
         onLoad({ filter: /./, namespace: 'apart' }, () => ({
           contents:
-            "import { createRequire } from 'node:module'; export const { runCommandLine } = createRequire(import.meta.url)('./slipway.cjs');",
+            "const { createRequire } = process.getBuiltinModule('node:module'); export const { runCommandLine } = createRequire(import.meta.url)('./slipway.cjs');",
         }));
       },
     },
