@@ -2,15 +2,16 @@ import type { ContentDigest } from '../../cache/content-selection.ts';
 import type { LayerStack } from '../../cache/layers/layer-store.ts';
 import { WorkingTree } from '../../cache/trees/working-tree.ts';
 import { digestOfJson } from '../../src/core/digest.ts';
-import type { FileTree } from '../../src/core/file-tree.ts';
+import type { FileEntry, FileTree } from '../../src/core/file-tree.ts';
 import type { InputKey, Op, OpContext } from '../solver.ts';
 import type { CopyAction, FileAction, FileOp, Owner, Vertex } from '../vertex.ts';
 import { combineDigests, digestSources } from './file/digest-sources.ts';
 import type { SourcePlace } from './file/missing-source.ts';
 import type { OpServices } from './services.ts';
 
+const EMPTY_FOLDER: FileEntry = { type: 'dir', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 0 };
 const SCRATCH: FileTree = {
-  lstat: () => undefined,
+  lstat: (path) => (path === '/' ? EMPTY_FOLDER : undefined),
   readdir: () => [],
   contentPath: (path) => {
     throw new Error(`internal: scratch has no ${path}`);

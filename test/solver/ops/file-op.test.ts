@@ -193,6 +193,15 @@ describe('a source that is not there', () => {
     await expect(op.exec([BASE, []], CONTEXT)).rejects.toThrow(`"/f": not found in ${place}`);
   });
 
+  test('is not the root of scratch, which has nothing in it', async () => {
+    const everything = { ...copyAction('/', '/o/'), input: 'scratch' } as const;
+    const { op, added } = fileOp({ folder: folderOf({}), actions: [everything] });
+    await op.exec([BASE, 'local'], CONTEXT);
+    expect(added[0]?.map(({ path }) => path)).toEqual(['/o']);
+    const file = fileOp({ folder: folderOf({}), actions: [{ ...everything, source: '/f' }] });
+    await expect(file.op.exec([BASE, 'local'], CONTEXT)).rejects.toThrow('"/f": not found in scratch');
+  });
+
   test('is found out with --parents too', async () => {
     const folder = folderOf({ 'src/f': '', link: '-> src' });
     const action = copyAction('/link/f', '/o', { parents: true, mustMatch: true });
