@@ -10,14 +10,28 @@ export interface LayerFile {
   readonly content?: TreeContent;
 }
 
+/** A number stands for a file of `NumberedFiles`. */
+export type TreeChild = TreeFolder | LayerFile | 'removed' | number;
+
 export interface TreeFolder {
   file: FileEntry;
-  /** A number stands for a file of `NumberedFiles`. */
-  readonly children: Map<string, TreeFolder | LayerFile | 'removed' | number>;
+  /** All but what is `listed`. */
+  readonly children: Map<string, TreeChild>;
+  listed?: ListedFiles | undefined;
   /** Whether what the layers below have at this path shows through. */
   readonly isMerged: boolean;
   /** Whether the folder hides what the layers below have in it. */
   readonly isOpaque: boolean;
+}
+
+/** Files of a source that a folder has by the names that they have there, of which no list is made. */
+export interface ListedFiles {
+  /** Sorted by bytes. */
+  readonly names: readonly BytePath[];
+  /** The number of the first name's file; they are consecutive. */
+  readonly first: number;
+  /** Whether the file at a position is one of the folder's. */
+  readonly includes: (index: number) => boolean;
 }
 
 /** What a layer has at a path; `below`: nothing, so that what is below it counts. */
@@ -48,7 +62,7 @@ export class LayerTree implements Iterable<TreeEntry> {
       const slash = path.indexOf('/', start);
       const end = slash < 0 ? path.length : slash;
       const name = path.slice(start, end);
-      const child = node.children.get(name);
+      const child = this.child(node, name);
       if (child === undefined) return node.isMerged ? 'below' : undefined;
       const isLast = end === path.length;
       if (typeof child === 'number') return isLast ? this.#files.get(child, name) : undefined;
@@ -60,34 +74,56 @@ export class LayerTree implements Iterable<TreeEntry> {
     return node;
   }
 
+  /** What the layer has in a folder by a name. */
+  child({ children, listed }: TreeFolder, name: string): TreeChild | undefined {
+    return children.get(name) ?? (listed === undefined ? undefined : listedNumber(listed, name));
+  }
+
   /** Puts a file in the place of whatever is in the folder by this name. */
   put(folder: TreeFolder, name: string, file: LayerFile): void {
-    folder.children.set(ownText(name), this.#files.pack(file, name) ?? file);
+    this.#set(folder, name, this.#files.pack(file, name) ?? file);
   }
 
   /** The same with a file that is given other names, too. */
   putShared(folder: TreeFolder, name: string, file: LayerFile): void {
     if (!this.#shared.has(file)) this.#shared.set(file, this.#shared.size);
-    folder.children.set(ownText(name), file);
+    this.#set(folder, name, file);
   }
 
   putFolder(folder: TreeFolder, name: string, made: TreeFolder): void {
-    folder.children.set(ownText(name), made);
+    this.#set(folder, name, made);
   }
 
   /** Hides what the layers below have in the folder by this name. */
   remove(folder: TreeFolder, name: string): void {
-    folder.children.set(ownText(name), 'removed');
+    this.#set(folder, name, 'removed');
   }
 
-  /** Takes files on that are made anew when they are asked for, for `putNumbered`. Returns the number of the first. */
+  /** Takes a name out of the layer, which then says nothing of it. */
+  forget(folder: TreeFolder, name: string): void {
+    unlist(folder, name);
+    folder.children.delete(name);
+  }
+
+  /** Takes files on that are made anew when they are asked for, for `putNumbered` and `putListed`. Returns the number of the first. */
   addSource(source: FileSource): number {
     return this.#files.add(source);
   }
 
   /** Puts a file of a source. `name` is no part of a longer text that would be kept with it. */
   putNumbered(folder: TreeFolder, name: string, number: number): void {
+    unlist(folder, name);
     folder.children.set(name, number);
+  }
+
+  /** Puts files of a source into a folder that is empty. */
+  putListed(folder: TreeFolder, listed: ListedFiles): void {
+    folder.listed = listed;
+  }
+
+  #set(folder: TreeFolder, name: string, child: TreeChild): void {
+    unlist(folder, name);
+    folder.children.set(ownText(name), child);
   }
 
   /** What the layer says of a path itself; `link` of its file is equal for the names of one file. */
@@ -104,9 +140,10 @@ export class LayerTree implements Iterable<TreeEntry> {
   names(path: BytePath): readonly TreeName[] {
     const node = this.find(path);
     if (!isTreeFolder(node)) return [];
-    return [...node.children.keys()]
-      .sort()
-      .map((name) => ({ name: name as BytePath, isRemoved: node.children.get(name) === 'removed' }));
+    return sortedNames(node).map((name) => ({
+      name: name as BytePath,
+      isRemoved: node.children.get(name) === 'removed',
+    }));
   }
 
   /** A folder before what is in it; in each folder first what is removed, then the names by their bytes. */
@@ -120,7 +157,7 @@ export class LayerTree implements Iterable<TreeEntry> {
         continue;
       }
       const path = `${last.path}/${next.value}` as BytePath;
-      const node = last.folder.children.get(next.value);
+      const node = this.child(last.folder, next.value);
       if (node === undefined) throw new Error(`internal: ${path} was taken out of a tree that is read`);
       if (node === 'removed') yield { path, change: REMOVED };
       else if (isTreeFolder(node)) {
@@ -180,10 +217,37 @@ export function isTreeFolder(node: TreeNode | number | undefined): node is TreeF
   return typeof node === 'object' && 'children' in node;
 }
 
-function* namesInOrder({ children }: TreeFolder): Generator<string> {
-  const names = [...children.keys()].sort();
+function* namesInOrder(folder: TreeFolder): Generator<string> {
+  const { children } = folder;
+  const names = sortedNames(folder);
   for (const name of names) if (children.get(name) === 'removed') yield name;
   for (const name of names) if (children.get(name) !== 'removed') yield name;
+}
+
+function sortedNames({ children, listed }: TreeFolder): string[] {
+  const names: string[] = listed === undefined ? [] : listed.names.filter((_name, index) => listed.includes(index));
+  for (const name of children.keys()) names.push(name);
+  return names.sort();
+}
+
+/** Keeps listed files by themselves from now on, where one of them is to be another. */
+function unlist(folder: TreeFolder, name: string): void {
+  const { listed, children } = folder;
+  if (listed === undefined || listedNumber(listed, name) === undefined) return;
+  for (const [index, each] of listed.names.entries())
+    if (listed.includes(index)) children.set(each, listed.first + index);
+  folder.listed = undefined;
+}
+
+/** The number of the file that is listed by a name. */
+function listedNumber({ names, first, includes }: ListedFiles, name: string): number | undefined {
+  let low = 0;
+  for (let high = names.length; low < high; ) {
+    const middle = (low + high) >>> 1;
+    if ((names[middle] as string) < name) low = middle + 1;
+    else high = middle;
+  }
+  return names[low] === name && includes(low) ? first + low : undefined;
 }
 
 function folderChange({ file, isOpaque }: TreeFolder): TreeEntry['change'] {

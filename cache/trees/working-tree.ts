@@ -69,7 +69,9 @@ export class WorkingTree implements FileTree {
   /** The folder at a path where nothing is in it, neither written nor of the root. */
   emptyFolder(path: BytePath): TreeFolder | undefined {
     const node = this.layer.find(path);
-    return isTreeFolder(node) && !node.isMerged && node.children.size === 0 ? node : undefined;
+    return isTreeFolder(node) && !node.isMerged && node.children.size === 0 && node.listed === undefined
+      ? node
+      : undefined;
   }
 
   /** Takes files on that are made anew when they are asked for, for `putNumbered`. Returns the number of the first. */
@@ -90,7 +92,7 @@ export class WorkingTree implements FileTree {
       return;
     }
     const [parent, name] = this.#parentOf(path);
-    const existing = parent.children.get(name);
+    const existing = this.layer.child(parent, name);
     if (isTreeFolder(existing)) {
       existing.file = file;
       return;
@@ -104,7 +106,7 @@ export class WorkingTree implements FileTree {
   remove(path: BytePath): void {
     const [parent, name] = this.#parentOf(path);
     if (parent.isMerged && this.#root.lstat(path) !== undefined) this.layer.remove(parent, name);
-    else parent.children.delete(name);
+    else this.layer.forget(parent, name);
   }
 
   #parentOf(path: BytePath): [TreeFolder, string] {
@@ -119,7 +121,7 @@ export class WorkingTree implements FileTree {
       const slash = path.indexOf('/', start);
       const end = slash < 0 ? path.length : slash;
       const name = path.slice(start, end);
-      const child = node.children.get(name) ?? this.#takeFolder(node, name, path.slice(0, end) as BytePath);
+      const child = this.layer.child(node, name) ?? this.#takeFolder(node, name, path.slice(0, end) as BytePath);
       if (!isTreeFolder(child)) throw new Error(`internal: ${path} is no folder`);
       node = child;
       start = end + 1;

@@ -96,11 +96,11 @@ function copyChildren(copier: Copier, folder: Item): void {
   const first = seen === undefined ? undefined : to.addSource(filesAnew(from, { folder: folder.path, seen }, options));
   // Where nothing is in the way, most files need not be looked at one by one.
   const empty = options.filter === undefined ? to.emptyFolder(folder.target) : undefined;
+  const isListed = (index: number) => empty !== undefined && isSingleFileAt(seen, index);
+  if (empty !== undefined && seen !== undefined && first !== undefined)
+    to.layer.putListed(empty, { names: seen.names, first, includes: isListed });
   for (const [index, name] of (seen?.names ?? from.readdir(folder.path)).entries()) {
-    if (empty !== undefined && first !== undefined && isSingleFileAt(seen, index)) {
-      to.layer.putNumbered(empty, name, first + index);
-      continue;
-    }
+    if (isListed(index)) continue;
     const path = join(folder.path, name);
     const relative = (folder.relative === '' ? name : `${folder.relative}/${name}`) as BytePath;
     const verdict = options.filter?.(relative) ?? 'copy';

@@ -145,6 +145,16 @@ describe('COPY of a folder of this machine', () => {
       'one that was removed and made again',
       [copyAction('/a', '/new'), copyAction('/a', '/new'), copyAction('/a/sub', '/new')],
     ],
+    [
+      'a new folder, of which files are removed and replaced',
+      [
+        copyAction('/a', '/new'),
+        { action: 'rm', path: '/new/f0', allowNotFound: false },
+        { action: 'rm', path: '/new/sub', allowNotFound: false },
+        copyAction('/a/sub/f1', '/new/f2'),
+        copyAction('/a/sub/f1', '/new/sub'),
+      ],
+    ],
     ['a new folder, less what is excluded', [copyAction('/', '/new', { exclude: ['**/f1'] })]],
     ['a new folder, with another owner and mode', [copyAction('/', '/new', { chmod: 0o604, owner: { user: '7' } })]],
   ])('into %s is the same whether its files are looked at one by one or by the folder', async (_where, actions) => {
