@@ -1,6 +1,7 @@
 import { linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ownerOf } from '../../../../frontend/convert/owner.ts';
+import type { FileAction } from '../../../../solver/vertex.ts';
 import { openFolderTree } from '../../../../src/context/folder-tree.ts';
 import { toBytePath } from '../../../../src/core/byte-path.ts';
 import type { FileTree } from '../../../../src/core/file-tree.ts';
@@ -138,7 +139,7 @@ describe('COPY of a folder', () => {
 
 describe('COPY of a folder of this machine', () => {
   const root = memoryTree({ 'have/sub/f0': {}, 'have/sub/other': {} });
-  test.each([
+  test.each<[where: string, actions: readonly FileAction[]]>([
     ['a new folder', [copyAction('/', '/new')]],
     ['one that is there', [copyAction('/a', '/have')]],
     [
