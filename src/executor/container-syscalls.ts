@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { loadKoffi } from '../core/load-koffi.ts';
-import { unixAddress } from './unix-messages.ts';
+import { withUnixAddress } from './unix-messages.ts';
 
 /** The system calls of the executor alone, by koffi as those of core/syscalls.ts. They throw Errors with `code` and `syscall`. */
 export interface ContainerSyscalls {
@@ -119,8 +119,7 @@ function load(): ContainerSyscalls {
     },
     listen: (path) => {
       const fd = check(socket(AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0), 'socket', 'AF_UNIX');
-      const address = unixAddress(path);
-      check(bind(fd, address, address.length), 'bind', path);
+      withUnixAddress(path, (address) => check(bind(fd, address, address.length), 'bind', path));
       check(listen(fd, 1), 'listen', path);
       return fd;
     },

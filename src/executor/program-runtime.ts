@@ -1,8 +1,10 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { relative } from 'node:path';
 import { errnoOf } from '../core/errors.ts';
 import { type RuntimeCommand, runContainer, runContainerInTerminal } from './container-process.ts';
 import type { ContainerBundle, ContainerIO, ContainerRuntime } from './container-runtime.ts';
 import { type OciRuntime, supportsSeccomp } from './oci-runtime.ts';
+import type { OciSpec } from './oci-spec.ts';
 import { runtimeFailure } from './runtime-failure.ts';
 import { sealProgram } from './sealed-program.ts';
 import type { SeccompProfile } from './seccomp/default-profile.ts';
@@ -69,7 +71,8 @@ export class ProgramRuntime implements ContainerRuntime {
     io: ContainerIO,
     signal: AbortSignal,
   ): Promise<ContainerEnd> {
-    writeFileSync(`${folder}/config.json`, JSON.stringify(spec), { mode: 0o600 });
+    const config = this.name === 'runc' ? withShortListenerPath(spec, folder) : spec;
+    writeFileSync(`${folder}/config.json`, JSON.stringify(config), { mode: 0o600 });
     const log = `${folder}/log`;
     const options = ['--root', `${folder}/state`, '--log', log, '--log-format', 'json', ...this.#program.options];
     const command = [this.#program.path, ...options, 'run', '--bundle', folder, id];
@@ -83,6 +86,14 @@ export class ProgramRuntime implements ContainerRuntime {
   [Symbol.dispose](): void {
     this.#held[Symbol.dispose]();
   }
+}
+
+/** runc works in the bundle's folder, and takes no path of a socket above 107 bytes. crun takes no relative one. */
+function withShortListenerPath(spec: OciSpec, folder: string): OciSpec {
+  const { seccomp } = spec.linux;
+  if (seccomp?.listenerPath === undefined) return spec;
+  const listenerPath = relative(folder, seccomp.listenerPath);
+  return { ...spec, linux: { ...spec.linux, seccomp: { ...seccomp, listenerPath } } };
 }
 
 /** The command behind a shell that enters the cgroup and becomes it: done by the first process, so that none is left outside. */

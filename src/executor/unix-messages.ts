@@ -1,3 +1,5 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import type { loadKoffi } from '../core/load-koffi.ts';
 
 const AF_UNIX = 1;
@@ -8,12 +10,17 @@ const SCM_RIGHTS = 1;
 /** Of `struct cmsghdr` with one descriptor, without and with what aligns the next. */
 const CONTROL = { length: 20, space: 24, data: 16 } as const;
 
-/** `struct sockaddr_un` of a path of at most 107 bytes. */
-export function unixAddress(path: string): Buffer {
+/** What `use` makes of the `struct sockaddr_un` of a path, which may be longer than that can hold. */
+export function withUnixAddress<T>(path: string, use: (address: Buffer) => T): T {
   const address = Buffer.alloc(2 + SOCKET_PATH_MAX);
   address.writeUInt16LE(AF_UNIX, 0);
-  if (address.write(path, 2) === SOCKET_PATH_MAX) throw new Error(`internal: a socket cannot have the path ${path}`);
-  return address;
+  const folder = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    address.write(`/proc/self/fd/${folder}/${basename(path)}`, 2);
+    return use(address);
+  } finally {
+    closeSync(folder);
+  }
 }
 
 /** `struct msghdr` of sendmsg(2) and recvmsg(2), for koffi. */

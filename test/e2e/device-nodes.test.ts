@@ -55,6 +55,15 @@ describeWhere('device nodes that RUN makes', [root, containers, ordinaryUser], (
       expect(found.digest).toBe(wanted.digest);
     },
   );
+
+  it.each([['--isolation=native'], ['--oci-runtime=crun'], ['--oci-runtime=runc']])(
+    'are made with %s also for a store whose path is longer than that of a socket',
+    async (runtime) => {
+      using rig = openRig('ordinary user');
+      const context = rig.context({ Dockerfile: 'FROM busybox\nRUN mknod /n c 1 3\nRUN test -c /n\n' });
+      await rig.build([runtime, context], { env: { SLIPWAY_ROOT: `${rig.folder}/home/${'long'.repeat(30)}` } });
+    },
+  );
 });
 
 async function image(rig: SlipwayRig, isolation: string): Promise<{ digest: string; look: string }> {

@@ -1,5 +1,4 @@
-import { closeSync, constants, openSync, readFileSync, readSync, writeSync } from 'node:fs';
-import { errnoOf } from '../../core/errors.ts';
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import { AT_FDCWD, type CallPath } from './notified-calls.ts';
 import type { SupervisorSyscalls } from './supervisor-syscalls.ts';
 
@@ -7,7 +6,7 @@ import type { SupervisorSyscalls } from './supervisor-syscalls.ts';
 const PATH_MAX = 4096;
 /** Above are the kernel's addresses, on every architecture. */
 const ADDRESS_LIMIT = 2n ** 62n;
-const { O_RDONLY, O_RDWR } = constants;
+const SLASH = 0x2f;
 const O_PATH = 0o10000000;
 
 /** As whom a thread makes files. */
@@ -23,7 +22,7 @@ export interface Credentials {
 export interface CallerView {
   /** The path, with the null byte at its end. */
   readonly path: Buffer;
-  /** What a relative path begins at, as a descriptor of this process. */
+  /** What a relative path begins at, as a descriptor of this process; of an absolute one nothing. */
   readonly folder: number;
 }
 
@@ -65,7 +64,7 @@ export class Caller {
   inItsRoot<T>({ address, folder }: CallPath, work: (view: CallerView) => T): T | undefined {
     const path = this.#readPath(address);
     if (path === undefined) return undefined;
-    const start = openSync(`/proc/${this.#pid}/${folder === AT_FDCWD ? 'cwd' : `fd/${folder}`}`, O_PATH);
+    const start = path[0] === SLASH ? AT_FDCWD : this.#openFolder(folder);
     try {
       if (this.#calls.chroot(`/proc/${this.#pid}/root`) < 0) return undefined;
       try {
@@ -74,13 +73,13 @@ export class Caller {
         this.#leaveRoot();
       }
     } finally {
-      closeSync(start);
+      if (start !== AT_FDCWD) closeSync(start);
     }
   }
 
   /** Writes into the caller's memory. */
   write(address: bigint, bytes: Uint8Array): void {
-    const memory = openSync(`/proc/${this.#pid}/mem`, O_RDWR);
+    const memory = openSync(`/proc/${this.#pid}/mem`, constants.O_RDWR);
     try {
       if (address <= ADDRESS_LIMIT && this.#isWaiting()) writeSync(memory, bytes, 0, bytes.length, Number(address));
     } finally {
@@ -88,21 +87,17 @@ export class Caller {
     }
   }
 
+  #openFolder(folder: number): number {
+    return openSync(`/proc/${this.#pid}/${folder === AT_FDCWD ? 'cwd' : `fd/${folder}`}`, O_PATH);
+  }
+
   /** Undefined for a path that is empty, too long, or not in the caller's memory. */
   #readPath(address: bigint): Buffer | undefined {
     if (address > ADDRESS_LIMIT) return undefined;
-    const memory = openSync(`/proc/${this.#pid}/mem`, O_RDONLY);
-    try {
-      const bytes = Buffer.alloc(PATH_MAX);
-      const length = readSync(memory, bytes, 0, PATH_MAX, address);
-      const end = bytes.subarray(0, length).indexOf(0);
-      return end > 0 ? bytes.subarray(0, end + 1) : undefined;
-    } catch (error) {
-      if (errnoOf(error) === 'EIO') return undefined;
-      throw error;
-    } finally {
-      closeSync(memory);
-    }
+    const bytes = Buffer.alloc(PATH_MAX);
+    const length = this.#calls.readMemory(this.#pid, address, bytes);
+    const end = bytes.subarray(0, Math.max(length, 0)).indexOf(0);
+    return end > 0 ? bytes.subarray(0, end + 1) : undefined;
   }
 
   #leaveRoot(): void {

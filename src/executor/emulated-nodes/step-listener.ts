@@ -38,6 +38,7 @@ export class StepListener implements Disposable {
         return false;
       case 'connection': {
         const descriptor = this.#calls.receiveDescriptor(stage.descriptor);
+        if (descriptor !== undefined) this.#calls.takeTurns(descriptor);
         this.#replace(descriptor === undefined ? { type: 'gone' } : { type: 'listener', descriptor });
         return false;
       }

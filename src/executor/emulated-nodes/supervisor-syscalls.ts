@@ -19,12 +19,19 @@ export interface SupervisorSyscalls {
   accept(socket: number): number;
   /** The one descriptor that comes with the message which waits in the socket; undefined where the socket was closed without one. */
   receiveDescriptor(socket: number): number | undefined;
+  /** Has callers and this thread take turns on one processor, where the kernel can (Linux 6.6). */
+  takeTurns(listener: number): void;
   /** SECCOMP_IOCTL_NOTIF_RECV into a zeroed `struct seccomp_notif`: whether there was one. */
   receive(listener: number, notification: Uint8Array): boolean;
   /** SECCOMP_IOCTL_NOTIF_ID_VALID: whether the caller still waits. */
   isWaiting(listener: number, id: bigint): boolean;
   /** SECCOMP_IOCTL_NOTIF_SEND of a `struct seccomp_notif_resp`: whether the caller still waited. */
   send(listener: number, answer: Uint8Array): boolean;
+  /**
+   * process_vm_readv(2): copies a thread's memory up to the first page that is not there, at most two pages of 4 KiB. Returns how many bytes, or a
+   * negative errno.
+   */
+  readMemory(pid: number, address: bigint, into: Uint8Array): number;
   chroot(path: string): number;
   chdirTo(folder: number): number;
   openAt(folder: number, path: Uint8Array, flags: number): number;
@@ -55,13 +62,15 @@ const SECCOMP_SET_MODE_FILTER = 1;
 const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
 /** One instruction: return SECCOMP_RET_ALLOW. */
 const ALLOW_ALL = Buffer.from('060000000000ff7f', 'hex');
-const IOCTL = { receive: 0xc0502100, send: 0xc0182101, isWaiting: 0x40082102 } as const;
+const IOCTL = { receive: 0xc0502100, send: 0xc0182101, isWaiting: 0x40082102, setFlags: 0x40082104 } as const;
 const NEWFSTATAT: Partial<Record<NodeJS.Architecture, number>> = { x64: 262, arm64: 79 };
 /** Of `struct stat`, by architecture, and of `struct statx`. */
 const STAT_BYTES: Partial<Record<NodeJS.Architecture, number>> = { x64: 144, arm64: 128 };
 const STATX_BYTES = 256;
 const AT_EMPTY_PATH = 0x1000;
 const ATTRIBUTE_LIMIT = 64;
+const PAGE = 4096;
+const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1;
 const CLONE_FS = 0x200;
 const SOCK_CLOEXEC = 0o2000000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
@@ -80,6 +89,16 @@ export function loadSupervisorSyscalls(): SupervisorSyscalls {
   const accept4 = libc.func('int accept4(int, void*, void*, int)');
   const recvmsg = libc.func('recvmsg', 'long', ['int', koffi.pointer(messageHeader(koffi)), 'int']);
   const ioctl = libc.func('int ioctl(int, ulong, uint8_t*)');
+  const ioctlWithValue = libc.func('ioctl', 'int', ['int', 'ulong', 'ulong']);
+  const place = koffi.struct({ address: 'uint64_t', length: 'ulong' });
+  const processVmReadv = libc.func('process_vm_readv', 'long', [
+    'int',
+    koffi.pointer(koffi.struct({ base: 'uint8_t*', length: 'ulong' })),
+    'ulong',
+    koffi.pointer(place),
+    'ulong',
+    'ulong',
+  ]);
   const chroot = libc.func('int chroot(const char*)');
   const fchdir = libc.func('int fchdir(int)');
   const openat = libc.func('int openat(int, const uint8_t*, int)');
@@ -139,12 +158,22 @@ export function loadSupervisorSyscalls(): SupervisorSyscalls {
       if (check(recvmsg(socket, request, MSG_CMSG_CLOEXEC), 'recvmsg') === 0) return undefined;
       return receivedDescriptor(control);
     },
+    takeTurns: (listener) => void ioctlWithValue(listener, IOCTL.setFlags, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP),
     receive: (listener, notification) => isDone(listener, IOCTL.receive, notification, 'SECCOMP_IOCTL_NOTIF_RECV'),
     isWaiting: (listener, notification) => {
       id.writeBigUInt64LE(notification);
       return isDone(listener, IOCTL.isWaiting, id, 'SECCOMP_IOCTL_NOTIF_ID_VALID');
     },
     send: (listener, answer) => isDone(listener, IOCTL.send, answer, 'SECCOMP_IOCTL_NOTIF_SEND'),
+    readMemory: (pid, address, into) => {
+      // A place that is only partly there is not read at all.
+      const first = Math.min(into.length, PAGE - Number(address % BigInt(PAGE)));
+      const places = [
+        { address, length: first },
+        { address: address + BigInt(first), length: into.length - first },
+      ];
+      return orErrno(processVmReadv(pid, [{ base: into, length: into.length }], 1, places, 2, 0));
+    },
     chroot: (path) => orErrno(chroot(path)),
     chdirTo: (folder) => orErrno(fchdir(folder)),
     openAt: (folder, path, flags) => orErrno(openat(folder, path, flags | SOCK_CLOEXEC)),

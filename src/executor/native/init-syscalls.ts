@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { loadKoffi } from '../../core/load-koffi.ts';
 import type { OciDevice } from '../devices/oci-device.ts';
-import { descriptorMessage, messageHeader, unixAddress } from '../unix-messages.ts';
+import { descriptorMessage, messageHeader, withUnixAddress } from '../unix-messages.ts';
 
 /** The system calls of the init alone. They run on its main thread, which is the one that becomes the command, and throw Errors with `code`. */
 export interface InitSyscalls {
@@ -287,8 +287,7 @@ export function loadInitSyscalls(): InitSyscalls {
     },
     connect: (path) => {
       const fd = check(socket(AF_UNIX, SOCK_STREAM, 0), 'socket', 'AF_UNIX');
-      const address = unixAddress(path);
-      check(connect(fd, address, address.length), 'connect', path);
+      withUnixAddress(path, (address) => check(connect(fd, address, address.length), 'connect', path));
       return fd;
     },
     sendDescriptor: (to, fd) => {
