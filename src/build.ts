@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { attemptConversion, definitionIn } from '../frontend/convert/convert.ts';
 import type { Definition } from '../frontend/frontend.ts';
+import { layerNames } from '../solver/layer-names.ts';
 import { solve } from '../solver/solve.ts';
 import type { Vertex } from '../solver/vertex.ts';
 import type { BuildOptions, BuildOutcome, BuildRequest } from './build-request.ts';
@@ -100,13 +101,13 @@ async function buildWith(engine: Engine, { request, progress, signal }: Scope): 
   });
   const results = definitions.map((definition): PlatformResult => {
     const { root, config, platform } = definition;
-    return { stack: stackOf(root, roots, stacks), config, platform };
+    const names = root === 'scratch' ? [] : layerNames(root);
+    return { stack: stackOf(root, roots, stacks), config, platform, layerNames: names };
   });
 
   const exported = await runExporters(exporters, results, {
     layers: engine.layers,
     content: engine.content,
-    describe: (stack) => engine.records.describe(stack),
     now: Date.now(),
     ...dating,
     progress,

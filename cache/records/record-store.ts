@@ -25,8 +25,6 @@ export interface CacheRecord {
 export interface RecordStore {
   /** The newest record under the key, whether or not its layers are still there: the caller asks the layer store. */
   lookup(key: CacheKey): CacheRecord | undefined;
-  /** What a result that is recorded was called; undefined where there is none. Reads every record. */
-  describe(stack: LayerStack): string | undefined;
   /** Saves one result under all its keys in one transaction; replaces what was there. */
   save(keys: readonly CacheKey[], record: CacheRecord, description: string, parts: readonly KeyPart[]): void;
 }

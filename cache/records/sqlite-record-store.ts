@@ -30,12 +30,6 @@ export function openRecordStore(database: Database): SqliteRecordStore {
       if (row === undefined) return undefined;
       return noteUse(database, row) ? recordOf(row) : undefined;
     },
-    describe(stack) {
-      const row: Row = database
-        .statement('SELECT description FROM records WHERE stack = ? ORDER BY id DESC LIMIT 1')
-        .get(stack.join(','));
-      return typeof row?.description === 'string' ? row.description : undefined;
-    },
     save(keys, record, description, parts) {
       const packed = packKeyParts(parts);
       database.transaction(() => insertRecord(database, keys, { record, description, packed }));

@@ -1,5 +1,5 @@
 import type { ContentStore } from '../../cache/content/content-store.ts';
-import type { LayerStack, LayerStore } from '../../cache/layers/layer-store.ts';
+import type { LayerStore } from '../../cache/layers/layer-store.ts';
 import { canonicalJson } from '../core/digest.ts';
 import { SlipwayError } from '../core/errors.ts';
 import type { ProgressSink, StepOutcome } from '../core/progress.ts';
@@ -9,8 +9,6 @@ import type { Exporter } from './exporter.ts';
 export interface ExportRunOptions {
   readonly layers: LayerStore;
   readonly content: ContentStore;
-  /** What made a result, for layers that the history says nothing of. */
-  readonly describe: (stack: LayerStack) => string | undefined;
   /** Milliseconds since 1970. */
   readonly now: number;
   /** SOURCE_DATE_EPOCH, seconds. */

@@ -26,6 +26,8 @@ export interface PlatformResult {
   /** With the history of base and build; entries without `created` are this build's. */
   readonly config: ImageConfig;
   readonly platform: Platform;
+  /** What made each layer of the stack, for those that the history says nothing of. */
+  readonly layerNames?: readonly string[] | undefined;
 }
 
 /** The image of every platform, and the descriptor that names all of it: an index for several, else the manifest. */
@@ -38,8 +40,6 @@ export interface AssembleOptions {
   readonly layers: LayerStore;
   readonly content: ContentStore;
   readonly form: ImageForm;
-  /** What made a result, for layers that the history says nothing of. */
-  readonly describe?: (stack: LayerStack) => string | undefined;
   /** Milliseconds since 1970. */
   readonly now: number;
   /** Seconds since 1970: SOURCE_DATE_EPOCH of the build. */
@@ -115,10 +115,11 @@ export function blobSettings(form: ImageForm, build: { readonly epoch?: number }
 
 function completeConfig(result: PlatformResult, layers: readonly LayerBlob[], options: AssembleOptions): ImageConfig {
   const epoch = epochOf(options);
+  const names = result.layerNames;
   const history = completeHistory(result.config.history, {
     // Known by now, because their blobs were made; a cached build gives the times, and so the image, that it gave before.
     layerTimes: result.stack.map((layer) => options.layers.createdAt(layer)),
-    nameLayer: (index) => options.describe?.(result.stack.slice(0, index + 1)),
+    nameLayer: (index) => (names?.length === result.stack.length ? names[index] : undefined),
     now: options.now,
     ...(epoch === undefined ? {} : { epoch }),
   });

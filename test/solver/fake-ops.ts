@@ -133,10 +133,6 @@ export class FakeRecords implements RecordStore {
     return this.byKey.get(key);
   }
 
-  describe(): undefined {
-    return undefined;
-  }
-
   save(keys: readonly CacheKey[], record: CacheRecord): void {
     for (const key of keys) this.byKey.set(key, record);
   }
