@@ -30,9 +30,9 @@ export function localExporter({ form, folder, mode, layers }: LocalExporterOptio
         const dated = epoch === undefined ? form : { epoch, ...form };
         try {
           using root = RootedFolder.open(folder);
-          const written = new Set<string>();
+          const written = mode === 'delete' ? new Set<string>() : undefined;
           for (const one of files) await writeFiles(root, one, { form: dated, signal, written });
-          if (mode === 'delete') removeOthers(root, '', written);
+          if (written !== undefined) removeOthers(root, '', written);
         } catch (error) {
           throw withFullDestination(error, folder, folder);
         }
@@ -44,8 +44,8 @@ export function localExporter({ form, folder, mode, layers }: LocalExporterOptio
 interface WriteOptions {
   readonly form: FilesForm;
   readonly signal: AbortSignal;
-  /** Gathers the paths that the output has now. */
-  readonly written: Set<string>;
+  /** Gathers the paths that the output has now, where somebody asks for them. */
+  readonly written: Set<string> | undefined;
 }
 
 /** An open folder of the output on the way down to the file that is written. */
@@ -62,13 +62,13 @@ async function writeFiles(root: RootedFolder, files: PlatformFiles, options: Wri
   const prefix = files.folder === undefined ? '' : `/${files.folder}`;
   const top = files.folder === undefined ? undefined : root.folder(files.folder);
   const levels: Level[] = [];
-  if (files.folder !== undefined) written.add(prefix);
+  if (files.folder !== undefined) written?.add(prefix);
   try {
     let count = 0;
     for (const file of walkTree(files.tree)) {
       leaveLevels(levels, parentOf(file.path));
       const parent = levels.at(-1)?.folder ?? top ?? root;
-      written.add(`${prefix}${file.path}`);
+      written?.add(`${prefix}${file.path}`);
       const attributes = attributesOf(file, form.epoch);
       if (file.entry.type === 'dir') levels.push({ path: file.path, folder: parent.folder(file.name), attributes });
       else writeOne(parent, top ?? root, file, { files, attributes });
