@@ -11,7 +11,8 @@ export type PathFilter = (relative: BytePath) => 'copy' | 'look below' | 'skip';
 
 /**
  * What `--exclude` and `--parents` say of the paths below one source; undefined where everything is copied. The source itself is
- * never asked about. A filter remembers the folders it was asked about, so each source needs its own.
+ * never asked about. A filter remembers the folders that it is in, so each source needs its own, and a folder is asked about before its
+ * neighbours are.
  */
 export function copyFilter(action: CopyAction): PathFilter | undefined {
   const { pattern } = splitParents(action);
@@ -39,12 +40,14 @@ function compile(patterns: readonly string[], flag: string): IgnorePatterns {
 }
 
 function remembering(patterns: IgnorePatterns): (path: BytePath) => boolean {
-  const folders = new Map<string, IgnoreMatch>();
+  // What was asked about last, and those of the folders above it that were asked about.
+  const latest: { readonly prefix: string; readonly match: IgnoreMatch }[] = [];
   return (path) => {
-    const slash = path.lastIndexOf('/');
-    const folder = slash < 0 ? undefined : folders.get(path.slice(0, slash));
-    const match = patterns.match(path, folder);
-    folders.set(path, match);
+    let above = latest.at(-1);
+    for (; above !== undefined && !path.startsWith(above.prefix); above = latest.at(-1)) latest.pop();
+    const isParent = above?.prefix.length === path.lastIndexOf('/') + 1;
+    const match = patterns.match(path, isParent ? above?.match : undefined);
+    latest.push({ prefix: `${path}/`, match });
     return match.isExcluded;
   };
 }
