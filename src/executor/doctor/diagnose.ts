@@ -23,7 +23,7 @@ const NEEDS_OF_OTHERS: readonly Need[] = [
 ];
 
 const NATIVE_LOSS = 'time: a step takes about 30 ms more to start than with crun';
-const ROOTLESS_LOSS = 'device nodes in steps; limits (--resource), unless a cgroup is delegated to the user';
+const ROOTLESS_LOSS = 'limits (--resource), unless a cgroup is delegated to the user';
 const LOST: Readonly<Record<Rung, readonly string[]>> = {
   'oci root': [],
   'oci rootless': [ROOTLESS_LOSS],
