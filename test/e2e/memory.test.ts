@@ -6,8 +6,8 @@ import { isRoot } from '../rig/users.ts';
 
 const FEW = 10_000;
 const MANY = 100_000;
-/** What a file may cost: less than half of it is what the design says, the rest is for garbage that nobody has looked for yet. */
-const BYTES_A_FILE = 1000;
+/** What a file may cost: a third of it is what the design says, the rest is for garbage, which V8 lets grow until the heap is large. */
+const BYTES_A_FILE = 1500;
 
 /** Appends the most memory that the process had, in kB. */
 const NOTE_PEAK = `process.on('exit', () =>
@@ -25,7 +25,7 @@ describe('memory', () => {
   it.each([
     ['COPY of a context', 'COPY files /files', []],
     ['ADD of an archive', 'ADD files.tar /files', ['-C', 'files', '-cf', 'files.tar', '.']],
-  ])('grows by less than a kilobyte a file: %s', async (_way, instruction, packing) => {
+  ])('grows by less than 1500 bytes a file: %s', async (_way, instruction, packing) => {
     const peaks: number[] = [];
     for (const count of [FEW, MANY]) {
       const context = rig.context({ Dockerfile: `FROM scratch\n${instruction}\n` });
