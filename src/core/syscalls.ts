@@ -1,5 +1,5 @@
-import { constants } from 'node:os';
 import { type BytePath, hostPath } from './byte-path.ts';
+import { errnoName } from './errno-name.ts';
 import { isPresentAt, makeStamps, STAMP, STAMP_WORDS, type Stamps, statAt } from './host-stamp.ts';
 import type { HostStat } from './host-stat.ts';
 import { loadKoffi } from './load-koffi.ts';
@@ -71,8 +71,6 @@ export function syscalls(): Syscalls {
   return loaded;
 }
 
-const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number as number, name]));
-
 function load(): Syscalls {
   const koffi = loadKoffi();
   const libc = koffi.load('libc.so.6');
@@ -92,7 +90,7 @@ function load(): Syscalls {
 
   const failure = (call: string, path: string) => {
     const number = koffi.errno();
-    const code = ERRNO_NAMES.get(number) ?? `E${number}`;
+    const code = errnoName(number);
     return Object.assign(new Error(`${code}: ${call} '${path}'`), { code, errno: -number, syscall: call, path });
   };
   const check = (result: number, call: string, path: string) => {

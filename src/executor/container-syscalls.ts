@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { errnoName } from '../core/errno-name.ts';
 import { loadKoffi } from '../core/load-koffi.ts';
 import { withUnixAddress } from './unix-messages.ts';
 
@@ -55,8 +56,6 @@ export function containerSyscalls(): ContainerSyscalls {
   return loaded;
 }
 
-const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number as number, name]));
-
 function load(): ContainerSyscalls {
   const koffi = loadKoffi();
   const libc = koffi.load('libc.so.6');
@@ -78,7 +77,7 @@ function load(): ContainerSyscalls {
   const check = (result: number, call: string, object: string): number => {
     if (result >= 0) return result;
     const number = koffi.errno();
-    const code = ERRNO_NAMES.get(number) ?? `E${number}`;
+    const code = errnoName(number);
     throw Object.assign(new Error(`${code}: ${call} '${object}'`), { code, errno: -number, syscall: call });
   };
   const openPath = (path: string, flags: number) => check(open(path, flags | O_CLOEXEC), 'open', path);

@@ -1,4 +1,4 @@
-import { constants } from 'node:os';
+import { errnoName } from '../core/errno-name.ts';
 import { loadKoffi } from '../core/load-koffi.ts';
 
 /** A program to start. */
@@ -35,8 +35,6 @@ const SIGNAL_SET_BYTES = 128;
 const F_DUPFD_CLOEXEC = 1030;
 const WNOHANG = 1;
 
-const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number as number, name]));
-
 let loaded: ProcessSyscalls | undefined;
 
 /** The system calls; loads koffi on first use. */
@@ -65,7 +63,7 @@ function load(): ProcessSyscalls {
   const close = libc.func('int close(int)');
 
   const failure = (number: number, call: string, object: string) => {
-    const code = ERRNO_NAMES.get(number) ?? `E${number}`;
+    const code = errnoName(number);
     return Object.assign(new Error(`${code}: ${call} '${object}'`), { code, errno: -number, syscall: call });
   };
   /** Out of the way of the descriptors that the child's are put on before. */

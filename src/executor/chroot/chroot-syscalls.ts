@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
-import { constants } from 'node:os';
 import type { BytePath } from '../../core/byte-path.ts';
+import { errnoName } from '../../core/errno-name.ts';
 
 /** The system calls of chroot isolation alone. They throw Errors with `code`, as those of node:fs do. */
 export interface ChrootSyscalls {
@@ -25,8 +25,6 @@ const LOCK_EXCLUSIVE_NOW = 6;
 const AT_FDCWD = -100;
 const RENAME_EXCHANGE = 2;
 
-const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number as number, name]));
-
 let loaded: ChrootSyscalls | undefined;
 
 /** The system calls; loads koffi on first use. */
@@ -44,7 +42,7 @@ function load(): ChrootSyscalls {
   const flock = libc.func('int flock(int, int)');
   const renameat2 = libc.func('int renameat2(int, const uint8_t*, int, const uint8_t*, uint)');
 
-  const errno = () => ERRNO_NAMES.get(koffi.errno()) ?? `E${koffi.errno()}`;
+  const errno = () => errnoName(koffi.errno());
   const check = (result: number, call: string, object: string): void => {
     if (result >= 0) return;
     const code = errno();

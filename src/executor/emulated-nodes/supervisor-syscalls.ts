@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { errnoName } from '../../core/errno-name.ts';
 import { loadKoffi } from '../../core/load-koffi.ts';
 import { messageHeader, receivedDescriptor } from '../unix-messages.ts';
 import { AT_SYMLINK_NOFOLLOW } from './notified-calls.ts';
@@ -116,7 +117,7 @@ export function loadSupervisorSyscalls(): SupervisorSyscalls {
   const check = (result: number, call: string): number => {
     if (result >= 0) return result;
     const number = koffi.errno();
-    const [code] = Object.entries(constants.errno).find(([, value]) => value === number) ?? [`E${number}`];
+    const code = errnoName(number);
     throw Object.assign(new Error(`${code}: ${call}`), { code, syscall: call });
   };
   /** A call that a signal may interrupt, or that comes too late for whoever waited. */

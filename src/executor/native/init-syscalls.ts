@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { errnoName } from '../../core/errno-name.ts';
 import { loadKoffi } from '../../core/load-koffi.ts';
 import type { OciDevice } from '../devices/oci-device.ts';
 import { descriptorMessage, messageHeader, withUnixAddress } from '../unix-messages.ts';
@@ -133,13 +134,11 @@ const SIOCSIFFLAGS = 0x8914;
 const TIOCSCTTY = 0x540e;
 const IFF_UP_AND_RUNNING = 0x41;
 
-const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number as number, name]));
-
 /** Loads koffi. */
 export function loadInitSyscalls(): InitSyscalls {
   const koffi = loadKoffi();
   const libc = koffi.load('libc.so.6');
-  const errno = () => ERRNO_NAMES.get(koffi.errno()) ?? `E${koffi.errno()}`;
+  const errno = () => errnoName(koffi.errno());
   const check = (result: number, call: string, object: string | number): number => {
     if (result >= 0) return result;
     const code = errno();

@@ -1,4 +1,4 @@
-import { constants } from 'node:os';
+import { errnoName } from '../../core/errno-name.ts';
 import { loadKoffi } from '../../core/load-koffi.ts';
 
 /** Rows and columns of characters. */
@@ -27,8 +27,6 @@ const TIOCSWINSZ = 0x5414;
 const MODES_BYTES = 256;
 const TCSANOW = 0;
 
-const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number as number, name]));
-
 let loaded: TerminalSyscalls | undefined;
 
 /** The system calls; loads koffi on first use. */
@@ -46,7 +44,7 @@ function load(): TerminalSyscalls {
   const ioctl = libc.func('int ioctl(int, ulong, uint8_t*)');
   const check = (result: number, call: string): void => {
     if (result >= 0) return;
-    const code = ERRNO_NAMES.get(koffi.errno()) ?? `E${koffi.errno()}`;
+    const code = errnoName(koffi.errno());
     throw Object.assign(new Error(`${code}: ${call}`), { code, syscall: call });
   };
   const modesOf = (fd: number): Buffer => {
